@@ -1,0 +1,3 @@
+//! Measures Portcullis beside nginx and HAProxy on the same work.
+
+fn main() {}

@@ -1,0 +1,185 @@
+//! Every way to refuse a request, each with its stable code.
+
+use crate::identity::Scheme;
+use crate::quota::Verdict;
+
+/// A refusal by the gateway. Rendered in one place (`gate::reply`), exhaustively.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Denial {
+    /// The request is malformed or ambiguous; the word names how. The connection is closed after it.
+    Malformed(&'static str),
+    /// The client did not send its request in time.
+    RequestTimeout,
+    /// The body is larger than the route allows.
+    BodyTooLarge,
+    /// The request target is too long.
+    TargetTooLong,
+    /// The header section is too large.
+    HeadersTooLarge,
+    /// `Expect` asks for something else than `100-continue`.
+    ExpectationFailed,
+    /// The configuration closes routes it does not know.
+    UnknownRoute,
+    /// The configuration closes methods it does not know on this path.
+    MethodNotAllowed,
+    /// No credential of the accepted kinds; the one to ask for.
+    MissingCredential(Scheme),
+    /// A credential that is not valid; the kind it was.
+    InvalidCredential(Scheme),
+    /// A page of an origin that is not allowed, where the configuration refuses instead of leaving it to
+    /// the browser.
+    OriginForbidden,
+    /// A preflight from an origin that is not allowed.
+    PreflightForbidden,
+    /// A limit was reached.
+    RateLimited(Verdict),
+    /// The address presented too many wrong credentials.
+    TooManyFailures(Verdict),
+    /// The client holds too many connections.
+    TooManyConnections,
+    /// No upstream could be reached.
+    UpstreamUnreachable,
+    /// The upstream's answer was not HTTP.
+    UpstreamMalformed,
+    /// The upstream did not answer in time.
+    UpstreamTimeout,
+    /// The gateway is shutting down.
+    Draining,
+    /// A fault of our own. The log says which.
+    Internal,
+}
+
+/// Who is to blame for a refusal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Blame {
+    /// The client must change its request.
+    Client,
+    /// The application behind the gateway.
+    Upstream,
+    /// The gateway itself.
+    Gateway,
+}
+
+impl Denial {
+    /// The stable codes, for configuration that names them; a test keeps it complete.
+    pub const CODES: [&'static str; 20] = [
+        "malformed-request",
+        "request-timeout",
+        "body-too-large",
+        "target-too-long",
+        "headers-too-large",
+        "expectation-failed",
+        "unknown-route",
+        "method-not-allowed",
+        "missing-credential",
+        "invalid-credential",
+        "origin-forbidden",
+        "preflight-forbidden",
+        "rate-limited",
+        "too-many-failures",
+        "too-many-connections",
+        "upstream-unreachable",
+        "upstream-malformed",
+        "upstream-timeout",
+        "draining",
+        "internal",
+    ];
+
+    /// The stable code: the same in body, log, metric and `explain`.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Denial::Malformed(_) => "malformed-request",
+            Denial::RequestTimeout => "request-timeout",
+            Denial::BodyTooLarge => "body-too-large",
+            Denial::TargetTooLong => "target-too-long",
+            Denial::HeadersTooLarge => "headers-too-large",
+            Denial::ExpectationFailed => "expectation-failed",
+            Denial::UnknownRoute => "unknown-route",
+            Denial::MethodNotAllowed => "method-not-allowed",
+            Denial::MissingCredential(_) => "missing-credential",
+            Denial::InvalidCredential(_) => "invalid-credential",
+            Denial::OriginForbidden => "origin-forbidden",
+            Denial::PreflightForbidden => "preflight-forbidden",
+            Denial::RateLimited(_) => "rate-limited",
+            Denial::TooManyFailures(_) => "too-many-failures",
+            Denial::TooManyConnections => "too-many-connections",
+            Denial::UpstreamUnreachable => "upstream-unreachable",
+            Denial::UpstreamMalformed => "upstream-malformed",
+            Denial::UpstreamTimeout => "upstream-timeout",
+            Denial::Draining => "draining",
+            Denial::Internal => "internal",
+        }
+    }
+
+    /// The HTTP status (RFC 9110, RFC 6585).
+    pub fn status(&self) -> u16 {
+        match self {
+            Denial::Malformed(_) | Denial::PreflightForbidden => 400,
+            Denial::MissingCredential(_) | Denial::InvalidCredential(_) => 401,
+            Denial::OriginForbidden => 403,
+            Denial::UnknownRoute => 404,
+            Denial::MethodNotAllowed => 405,
+            Denial::RequestTimeout => 408,
+            Denial::BodyTooLarge => 413,
+            Denial::TargetTooLong => 414,
+            Denial::ExpectationFailed => 417,
+            Denial::RateLimited(_) | Denial::TooManyFailures(_) => 429,
+            Denial::HeadersTooLarge => 431,
+            Denial::Internal => 500,
+            Denial::UpstreamUnreachable | Denial::UpstreamMalformed => 502,
+            Denial::TooManyConnections | Denial::Draining => 503,
+            Denial::UpstreamTimeout => 504,
+        }
+    }
+
+    /// One sentence for the client: never which half of a credential was wrong, never a path of ours.
+    pub fn detail(&self) -> &'static str {
+        match self {
+            Denial::Malformed(_) => "The request is malformed",
+            Denial::RequestTimeout => "The request did not arrive in time",
+            Denial::BodyTooLarge => "The request body is too large",
+            Denial::TargetTooLong => "The request target is too long",
+            Denial::HeadersTooLarge => "The request headers are too large",
+            Denial::ExpectationFailed => "The expectation cannot be met",
+            Denial::UnknownRoute => "Not found",
+            Denial::MethodNotAllowed => "Method not allowed",
+            Denial::MissingCredential(_) => "Authentication required",
+            Denial::InvalidCredential(_) => "Invalid credentials",
+            Denial::OriginForbidden => "Origin not allowed",
+            Denial::PreflightForbidden => "Disallowed CORS origin",
+            Denial::RateLimited(_) => "Rate limit exceeded",
+            Denial::TooManyFailures(_) => "Too many failed attempts",
+            Denial::TooManyConnections => "Too many connections",
+            Denial::UpstreamUnreachable => "The application cannot be reached",
+            Denial::UpstreamMalformed => "The application gave no valid answer",
+            Denial::UpstreamTimeout => "The application did not answer in time",
+            Denial::Draining => "The gateway is restarting",
+            Denial::Internal => "Internal error",
+        }
+    }
+
+    /// Who must act.
+    pub fn blame(&self) -> Blame {
+        match self {
+            Denial::UpstreamUnreachable | Denial::UpstreamMalformed | Denial::UpstreamTimeout => Blame::Upstream,
+            Denial::Draining | Denial::Internal => Blame::Gateway,
+            _ => Blame::Client,
+        }
+    }
+
+    /// Whether the connection must not be used again: what follows on it cannot be trusted to be a request.
+    pub fn closes(&self) -> bool {
+        matches!(
+            self,
+            Denial::Malformed(_)
+                | Denial::RequestTimeout
+                | Denial::BodyTooLarge
+                | Denial::TargetTooLong
+                | Denial::HeadersTooLarge
+                | Denial::ExpectationFailed
+                | Denial::TooManyConnections
+                | Denial::Draining
+                | Denial::Internal
+        )
+    }
+}

@@ -1,0 +1,62 @@
+//! Limits: the grammar of a rate, the scopes it counts by, the sliding-window arithmetic and the table.
+
+use std::fmt;
+
+/// What a limit counts by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Scope {
+    /// The client's address, IPv6 by /64.
+    Ip,
+    /// Everybody together.
+    Global,
+    /// Everybody together, each route apart.
+    Route,
+    /// The proven user.
+    User,
+    /// The proven credential.
+    Key,
+}
+
+impl Scope {
+    /// Every scope.
+    pub const ALL: [Scope; 5] = [Scope::Ip, Scope::Global, Scope::Route, Scope::User, Scope::Key];
+
+    /// The word after `per`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Scope::Ip => "ip",
+            Scope::Global => "global",
+            Scope::Route => "route",
+            Scope::User => "user",
+            Scope::Key => "key",
+        }
+    }
+
+    /// Whether it can be counted only after authentication.
+    pub fn needs_identity(self) -> bool {
+        matches!(self, Scope::User | Scope::Key)
+    }
+}
+
+impl fmt::Display for Scope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// What one check of a limit says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Verdict {
+    /// Whether the request is within the limit.
+    pub admitted: bool,
+    /// How many the limit allows in its window.
+    pub limit: u32,
+    /// The window in seconds.
+    pub window_s: u32,
+    /// How many more would be admitted at this moment.
+    pub remaining: u32,
+    /// Milliseconds until the whole allowance is there again.
+    pub reset_ms: u64,
+    /// Milliseconds after which a refused client is admitted; 0 when admitted.
+    pub retry_after_ms: u64,
+}

@@ -1,0 +1,1 @@
+//! Routes: patterns, path normalising and the matcher.

@@ -1,0 +1,2 @@
+//! Secrets: never printed, compared in constant time.
+pub struct Secret;

@@ -1,0 +1,1 @@
+//! The decision: may this request pass, and how does its answer leave.

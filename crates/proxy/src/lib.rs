@@ -1,0 +1,1 @@
+//! Bytes: listeners, TLS, the per-core engine, upstream pools, relay, drain.

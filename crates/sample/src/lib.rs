@@ -1,0 +1,1 @@
+//! A sample application with the endpoints that the five security guides call.

@@ -1,0 +1,1 @@
+//! HTTP/1.1 on bytes: strict heads, body framing and writing. Sans-I/O.

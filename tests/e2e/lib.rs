@@ -1,0 +1,1 @@
+//! What every end-to-end test needs: the binary, an upstream, a client.
