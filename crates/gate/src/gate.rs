@@ -21,6 +21,9 @@ pub struct Gate {
     recent: RecentSuccess,
 }
 
+/// How many pairs of an address and a credential that succeeded are remembered: 512 KiB.
+const REMEMBERED: usize = 65_536;
+
 /// What becomes of a request that was not refused.
 #[derive(Debug)]
 pub enum Admission {
@@ -53,7 +56,7 @@ impl Permit {
 impl Gate {
     /// A gate over a table of counters. `seed` must come from the system's random source.
     pub fn new(table: LimitTable, seed: [u64; 2]) -> Self {
-        Self { limiter: Limiter::new(table, seed), recent: RecentSuccess::new() }
+        Self { limiter: Limiter::new(table, seed), recent: RecentSuccess::new(REMEMBERED) }
     }
 
     /// Decides about a request. The order matters: who it is comes before what it costs only where the
@@ -144,8 +147,8 @@ impl Gate {
         let counted = Counted { client: &client, route: "", identity: None };
         match policy.authn.identify(&route.accepts, head) {
             Found::Identity(identity, credential) => {
-                let hash = self.limiter.success_hash(client.address, credential);
-                if !self.recent.contains(hash, now_ms) {
+                let success = self.limiter.success(client.address, credential);
+                if !self.recent.contains(success, now_ms) {
                     let failures = self.limiter.look(&policy.failures, counted, now_ms);
                     if let Some(verdict) = failures.filter(|verdict| !verdict.admitted) {
                         ctx.step("authentication", false, || "too many wrong credentials from there".to_owned());
@@ -153,7 +156,7 @@ impl Gate {
                     }
                 }
                 if !ctx.dry {
-                    self.recent.record(hash, now_ms);
+                    self.recent.record(success, now_ms);
                 }
                 ctx.step("authentication", true, || format!("{} by {}", identity.user, identity.scheme));
                 ctx.identity = Some(identity);

@@ -2,15 +2,17 @@
 
 use std::fmt;
 
+use portcullis_core::Denial;
 use portcullis_core::identity::Scheme;
 use portcullis_core::route::{Conflict, Pattern, RouteTable};
 
 use crate::authn::Authn;
+use crate::context::RequestContext;
 use crate::cors::Cors;
 use crate::edge::Edge;
 use crate::headers::Headers;
 use crate::limit::LimitRule;
-use crate::reply::Replies;
+use crate::reply::{Replies, Reply};
 
 /// Where a permitted request goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -184,6 +186,21 @@ impl Policy {
     /// judged, or a field by which a client could pretend to be the gateway.
     pub fn withholds(&self, route: &Route, name: &str) -> bool {
         crate::edge::spoofable(name) || (!route.pass_credentials && self.authn.is_credential(name))
+    }
+
+    /// The answer that says `denial`.
+    pub fn reply(&self, denial: &Denial, ctx: &RequestContext) -> Reply {
+        self.replies.denial(denial, ctx)
+    }
+
+    /// Whether an answer of the application with this status is replaced.
+    pub fn replaces(&self, status: u16) -> bool {
+        self.replace_errors.replaces(status)
+    }
+
+    /// The answer in place of one of the application's.
+    pub fn replaced(&self, status: u16, ctx: &RequestContext) -> Reply {
+        self.replies.replaced(status, ctx)
     }
 
     /// The rules about proxies in front of the gateway.

@@ -5,8 +5,8 @@
 
 use std::net::IpAddr;
 
-use portcullis_core::quota::{LimitKey, LimitTable, Rate, Scope, Verdict};
-use portcullis_core::{Client, Identity, client};
+use portcullis_core::quota::{KeyPart, LimitKey, LimitTable, Rate, Scope, Verdict};
+use portcullis_core::{Client, Identity};
 
 /// Whether a rule refuses, or only says that it would.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -118,41 +118,25 @@ impl Limiter {
         Some(self.table.peek(key, overflow, &rule.rate, now_ms))
     }
 
-    /// The hash of a credential presented from an address, for the memory of successes.
-    pub fn success_hash(&self, address: IpAddr, credential: &[u8]) -> u64 {
-        LimitKey::new(self.seed, 0, &[&octets(client::prefix(address)), credential]).low()
+    /// A credential presented from an address, for the memory of successes.
+    pub fn success(&self, address: IpAddr, credential: &[u8]) -> LimitKey {
+        LimitKey::new(self.seed, 0, &[KeyPart::Address(address), KeyPart::Octets(credential)])
     }
 
     /// The counter of this caller under this rule, and the one that newcomers of the same neighbourhood
     /// share when the table is full: /16 of IPv4, /32 of IPv6. `None` where the scope needs an identity
     /// that is not known.
     fn keys(&self, rule: &LimitRule, counted: Counted<'_>) -> Option<(LimitKey, LimitKey)> {
-        let address = octets(client::prefix(counted.client.address));
-        let key = |part: &[u8]| LimitKey::new(self.seed, rule.id, &[part]);
+        let key = |parts: &[KeyPart<'_>]| LimitKey::new(self.seed, rule.id, parts);
+        let address = counted.client.address;
         let own = match rule.scope {
-            Scope::Ip => key(&address),
-            Scope::Global => key(b""),
-            Scope::Route => key(counted.route.as_bytes()),
-            Scope::User => key(counted.identity?.user.as_bytes()),
-            Scope::Key => key(counted.identity?.credential.as_bytes()),
+            Scope::Ip => key(&[KeyPart::Address(address)]),
+            Scope::Global => key(&[]),
+            Scope::Route => key(&[KeyPart::Text(counted.route)]),
+            Scope::User => key(&[KeyPart::Text(&counted.identity?.user)]),
+            Scope::Key => key(&[KeyPart::Text(&counted.identity?.credential)]),
         };
-        let neighbourhood: &[u8] = match counted.client.address {
-            IpAddr::V4(_) => &address[12..14],
-            IpAddr::V6(_) => &address[..4],
-        };
-        Some((own, LimitKey::new(self.seed, rule.id, &[b"overflow", neighbourhood])))
-    }
-}
-
-/// Both kinds of address in one form: an IPv4 address stands in the last four bytes.
-fn octets(address: IpAddr) -> [u8; 16] {
-    match address {
-        IpAddr::V4(v4) => {
-            let mut octets = [0; 16];
-            octets[12..].copy_from_slice(&v4.octets());
-            octets
-        }
-        IpAddr::V6(v6) => v6.octets(),
+        Some((own, key(&[KeyPart::Network(address)])))
     }
 }
 

@@ -30,14 +30,14 @@ pub fn write_reply(
     keep: bool,
     preflight: bool,
 ) {
-    wire::write_status_line(out, reply.status);
+    wire::write::status_line(out, reply.status);
     put(out, "Content-Type", reply.content_type.as_bytes());
     for (name, value) in &reply.fields {
         put(out, name, value.as_bytes());
     }
     let seal = if preflight { policy.seal_preflight() } else { policy.seal() };
     seal.finish(ctx, |name, value| put(out, name, value));
-    wire::write_date(out, ctx.now.unix_ms / 1000);
+    wire::write::date(out, ctx.now.unix_ms / 1000);
     put(out, "Content-Length", itoa::Buffer::new().format(reply.body.len()).as_bytes());
     write_connection(out, facts, keep);
     out.extend_from_slice(b"\r\n");
@@ -74,7 +74,7 @@ pub fn write_head(
         }
     }
     if !dated {
-        wire::write_date(out, ctx.now.unix_ms / 1000);
+        wire::write::date(out, ctx.now.unix_ms / 1000);
     }
     let framing = match head.body {
         Body::Empty => {
@@ -142,7 +142,7 @@ pub fn keeps(facts: &Facts, head: &ResponseHead<'_, '_>) -> bool {
 
 fn status_line(out: &mut Vec<u8>, head: &ResponseHead<'_, '_>) {
     if head.reason.is_empty() {
-        wire::write_status_line(out, head.status);
+        wire::write::status_line(out, head.status);
         return;
     }
     out.extend_from_slice(b"HTTP/1.1 ");

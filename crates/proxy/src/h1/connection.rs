@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use portcullis_core::{Denial, Upgrade};
 use portcullis_gate::trail::{Ending, Trail};
-use portcullis_wire::{Body, BodyDecoder, Side};
+use portcullis_wire::{Body, BodyDecoder};
 
 use super::answer;
 use super::decide::{self, Answered, Caller, Decision, Forward};
@@ -184,7 +184,7 @@ impl Connection {
     async fn answer(&mut self, local: &Local, answered: Answered) -> Then {
         let Answered { ctx, reply, denial, facts, preflight } = answered;
         let broken = denial.is_some_and(|denial| denial.closes());
-        let mut body = BodyDecoder::new(facts.body, Side::Request);
+        let mut body = BodyDecoder::new(facts.body);
         let short = match facts.body {
             Body::Empty => true,
             Body::Length(length) => length <= SKIPPED && !facts.expects,

@@ -3,7 +3,7 @@
 use std::task::{Context, Poll, ready};
 
 use portcullis_core::{Denial, Upgrade};
-use portcullis_wire::{self as wire, Body, BodyDecoder, Piece, Scratch, Side};
+use portcullis_wire::{self as wire, Body, BodyDecoder, Piece, Scratch};
 
 use super::answer::{self, Framing};
 use super::exchange::{Ended, Exchange, Failure};
@@ -59,7 +59,7 @@ impl Download {
         Self {
             phase: Phase::Head,
             outbox: Buffer::default(),
-            decoder: BodyDecoder::new(Body::Empty, Side::Response),
+            decoder: BodyDecoder::for_response(Body::Empty),
             framing: Framing::Verbatim,
             written: 0,
             ready: 0,
@@ -92,7 +92,7 @@ impl Download {
                     Framing::Verbatim => {}
                     Framing::Dechunk => reply.extend_from_slice(taken),
                     Framing::Enchunk => {
-                        wire::write_chunk_size(reply, count as u64);
+                        wire::write::chunk_header(reply, count);
                         reply.extend_from_slice(taken);
                         reply.extend_from_slice(b"\r\n");
                     }
@@ -285,7 +285,7 @@ impl Exchange<'_> {
                     Body::Chunked | Body::UntilClose => true,
                     Body::Empty => false,
                 };
-                self.download.decoder = BodyDecoder::new(head.body, Side::Response);
+                self.download.decoder = BodyDecoder::for_response(head.body);
                 self.download.phase = Phase::Body;
             }
         }

@@ -3,7 +3,7 @@
 use std::task::{Context, Poll, ready};
 
 use portcullis_core::Denial;
-use portcullis_wire::{Body, BodyDecoder, Piece, Side};
+use portcullis_wire::{Body, BodyDecoder, Piece};
 
 use super::exchange::{Exchange, Failure};
 use crate::buffers::{Buffer, LARGE, SMALL};
@@ -31,7 +31,7 @@ impl Upload {
     /// The upload of a request with that body, at most `max` bytes of it.
     pub fn new(body: Body, max: u64) -> Self {
         Self {
-            decoder: BodyDecoder::new(body, Side::Request),
+            decoder: BodyDecoder::new(body),
             written: 0,
             ready: 0,
             spent: false,
