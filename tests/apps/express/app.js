@@ -22,6 +22,8 @@ const EXPIRES = new Date("2100-01-01T00:00:00Z");
 const files = fs.mkdtempSync(path.join(os.tmpdir(), "portcullis-express-"));
 fs.writeFileSync(path.join(files, "data.bin"), BLOCK);
 fs.writeFileSync(path.join(files, "page.html"), "<!doctype html><title>page</title><p>static</p>\n");
+// A fixed time, so that the answers of two instances can be compared.
+for (const name of ["data.bin", "page.html"]) fs.utimesSync(path.join(files, name), 1_700_000_000, 1_700_000_000);
 
 const app = express();
 app.use(compression({ threshold: 1000 }));

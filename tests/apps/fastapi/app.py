@@ -6,6 +6,7 @@ Run it with `uvicorn app:app`. `../express/app.js` has the same endpoints, so th
 import asyncio
 import hashlib
 import json
+import os
 import shutil
 import tempfile
 from contextlib import asynccontextmanager
@@ -32,6 +33,10 @@ BLOCK = bytes(range(256)) * 256
 FILES = Path(tempfile.mkdtemp(prefix="portcullis-fastapi-"))
 (FILES / "data.bin").write_bytes(BLOCK)
 (FILES / "page.html").write_text("<!doctype html><title>page</title><p>static</p>\n")
+
+# A fixed time, so that the answers of two instances can be compared.
+for name in ("data.bin", "page.html"):
+    os.utime(FILES / name, (1_700_000_000, 1_700_000_000))
 
 
 @asynccontextmanager
