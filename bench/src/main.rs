@@ -20,7 +20,7 @@ use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -200,7 +200,7 @@ fn products(
     here.chain(gone).collect()
 }
 
-/// A terminated benchmark leaves no gateway behind.
+/// A terminated benchmark leaves no gateway and no file behind.
 fn end_gateways_on_signal() -> Result<()> {
     let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
     let (mut interrupt, mut terminate) = runtime.block_on(async {
@@ -211,6 +211,10 @@ fn end_gateways_on_signal() -> Result<()> {
             tokio::select! { _ = interrupt.recv() => {}, _ = terminate.recv() => {} }
         });
         gateway::process::end_all();
+        if let Some(dir) = SCRATCH.get() {
+            // What cannot be removed stays in the temporary directory.
+            let _ = fs::remove_dir_all(dir);
+        }
         std::process::exit(130);
     })?;
     Ok(())
@@ -235,6 +239,9 @@ fn raise_descriptor_limit() -> Result<()> {
     Ok(())
 }
 
+/// The directory of this run, for the signal handler.
+static SCRATCH: OnceLock<PathBuf> = OnceLock::new();
+
 /// A directory that is removed in the end.
 struct Scratch(PathBuf);
 
@@ -242,6 +249,7 @@ impl Scratch {
     fn new() -> Result<Self> {
         let path = env::temp_dir().join(format!("portcullis-bench-{}", std::process::id()));
         fs::create_dir_all(&path).with_context(|| format!("creating {}", path.display()))?;
+        SCRATCH.get_or_init(|| path.clone());
         Ok(Scratch(path))
     }
 

@@ -52,8 +52,8 @@ impl Times {
     };
     pub(crate) const FULL: Times = Times {
         rounds: 5,
-        warmup: Duration::from_millis(400),
-        window: Duration::from_secs(2),
+        warmup: Duration::from_millis(300),
+        window: Duration::from_millis(1_800),
         paced_rounds: 3,
         paced: Duration::from_secs(3),
     };
@@ -84,6 +84,15 @@ pub(crate) fn cases(quick: bool) -> Vec<Case> {
             closed("16k-64", "16 KiB answer, 64 connections", Ask::Middle, 64),
             Case { direct: true, ..closed("1m-16", "1 MiB answer, 16 connections", Ask::Large, 16) },
             closed("post-64", "50 KB POST, 64 connections", Ask::Post, 64),
+            Case {
+                log: true,
+                ..closed("401-64-log", "wrong key, 64 connections, access log on", Ask::WrongKey, 64)
+            },
+            Case {
+                log: true,
+                limit: Limit::Low,
+                ..closed("429-64-log", "over the limit, 64 connections, access log on", Ask::OverLimit, 64)
+            },
             handshakes("tls-full", "TLS 1.3 full handshake, a connection a request, 32 at a time", false),
             paced("latency-8000", "128-byte JSON at 8,000 requests a second", 8_000),
         ]);

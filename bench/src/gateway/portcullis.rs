@@ -32,14 +32,15 @@ impl Gateway for Portcullis {
     }
 
     fn remark(&self) -> &'static str {
-        "shows X-RateLimit and RateLimit headers; its log goes to stderr, which is a file; one worker for each processor"
+        "shows X-RateLimit and RateLimit headers; its log goes to stderr, which is a file; security events are written even with the access log off"
     }
 }
 
 fn configuration(setup: &Setup<'_>) -> String {
-    let Setup { listen, upstream, connections, .. } = setup;
+    let Setup { listen, upstream, workers, connections, .. } = setup;
     let limit = setup.limit.per_minute();
-    // Access lines are of level info, refusals of level warn.
+    // Access lines are of level info. Security events are written at every level: where refusals are measured
+    // with the log off, this product alone still writes.
     let level = if setup.log { "info" } else { "error" };
     let tls = setup
         .tls
@@ -53,6 +54,7 @@ fn configuration(setup: &Setup<'_>) -> String {
         r#"upstream = "http://{upstream}"
 [server]
 listen = "{listen}"
+workers = {workers}
 {tls}[server.caps]
 connections = {room}
 connections_per_ip = {room}

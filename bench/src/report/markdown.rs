@@ -143,7 +143,8 @@ fn closed(out: &mut String, case: &Case, rows: &[ClosedRow]) -> fmt::Result {
             rows.iter().filter_map(|row| Some(format!("{} {}", row.name, value(row)?))).collect();
         if parts.is_empty() { String::new() } else { format!(" {title}: {}.", parts.join(", ")) }
     };
-    if case.log {
+    let writes = |row: &ClosedRow| row.log_bytes_per_request.is_some_and(|bytes| bytes >= 1.0);
+    if case.log || rows.iter().any(writes) {
         out.push_str(&each("Log bytes a request", &|row| {
             row.log_bytes_per_request.map(|bytes| format!("{bytes:.0}"))
         }));
