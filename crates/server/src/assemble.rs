@@ -83,7 +83,7 @@ fn policy(config: &Config) -> Result<Policy, Problems> {
             .pattern
             .text
             .parse()
-            .map_err(|error| Problems::one(Problem::at(&route.origin, format!("`match` {error}"))))?;
+            .map_err(|error| Problems::from(Problem::new(&route.origin, format!("`match` {error}"))))?;
         origins.push(&route.origin);
         routes.push((pattern, named_route(config, route)));
     }
@@ -91,7 +91,7 @@ fn policy(config: &Config) -> Result<Policy, Problems> {
     if let Some(path) = &config.endpoints.health {
         let pattern = format!("GET {path}")
             .parse()
-            .map_err(|error| Problems::one(Problem::at(&own_origin, format!("`endpoints.health` {error}"))))?;
+            .map_err(|error| Problems::from(Problem::new(&own_origin, format!("`endpoints.health` {error}"))))?;
         origins.push(&own_origin);
         routes.push((pattern, own_route(path, Own::Health)));
     }
@@ -114,12 +114,12 @@ fn policy(config: &Config) -> Result<Policy, Problems> {
     Policy::new(parts).map_err(|error| match error {
         PolicyError::Conflict(conflict) => {
             let (first, second) = (origins[conflict.first], origins[conflict.second]);
-            Problems::one(Problem::at(
+            Problems::from(Problem::new(
                 second,
                 format!("this route can never be reached: it matches the same requests as the one at {first}"),
             ))
         }
-        error @ PolicyError::UnknownScheme { .. } => Problems::one(Problem::at(&own_origin, error.to_string())),
+        error @ PolicyError::UnknownScheme { .. } => Problems::from(Problem::new(&own_origin, error.to_string())),
     })
 }
 
@@ -221,7 +221,7 @@ fn cross_origin(config: &Config) -> Result<Option<Cors>, Problems> {
     };
     Cors::new(stage)
         .map(Some)
-        .map_err(|error| Problems::one(Problem::at(&from.origin, format!("`cors`: {error}"))))
+        .map_err(|error| Problems::from(Problem::new(&from.origin, format!("`cors`: {error}"))))
 }
 
 fn response_headers(config: &Config) -> headers::Config {
@@ -246,7 +246,7 @@ fn replies(config: &Config) -> Result<Replies, Problems> {
         let known = Denial::CODES.into_iter().chain([UPSTREAM_ERROR]).find(|known| known == code);
         let (Some(code), Some(body)) = (known, &reply.body) else { continue };
         let template = Template::new(&reply.content_type, body)
-            .map_err(|error| Problems::one(Problem::at(&reply.origin, error.to_string())))?;
+            .map_err(|error| Problems::from(Problem::new(&reply.origin, error.to_string())))?;
         templates.push((code, template));
     }
     Ok(Replies::new(templates, &config.endpoints.prefix))
