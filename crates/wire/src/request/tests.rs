@@ -93,6 +93,8 @@ fn request_lines_are_refused() {
     for (line, error) in table {
         refused(&with_line(line), *error);
     }
+    // Long enough that a CRLF stands where the request line would end without them.
+    refused(&[&b"\r\n".repeat(20)[..], b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"].concat(), E::LeadingBlankLine);
     refused(&with_line(&[b"GET /", &[b'a'; 100][..], b" HTTP/1.1"].concat()), E::TargetTooLong);
 }
 

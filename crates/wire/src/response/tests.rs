@@ -89,6 +89,7 @@ fn responses_are_refused() {
     for (fields, error) in fields {
         refused(&[b"HTTP/1.1 200 OK\r\n", *fields, b"\r\n\r\n"].concat(), *error);
     }
+    refused(b"\r\n\r\n\r\n\r\nHTTP/1.1 200 OK\r\n\r\n", E::InvalidStatusLine);
     refused(b"HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", E::TransferEncodingOnHttp10);
     refused(&[b"HTTP/1.1 200 ", &[b'a'; 400][..], b"\r\n\r\n"].concat(), E::HeadTooLarge);
     for switch in
