@@ -126,6 +126,7 @@ impl Launch {
         journal.follow(child.stdout.take().unwrap());
         journal.follow(child.stderr.take().unwrap());
         let with_application = !self.application.is_empty();
+        let serves = self.arguments.first().is_some_and(|command| command == "run" || command == "demo");
         let mut gateway = Gateway {
             child,
             journal,
@@ -134,9 +135,9 @@ impl Launch {
             address: SocketAddr::from(([127, 0, 0, 1], 0)),
             secure: false,
         };
-        if let Some((address, secure)) =
-            gateway.journal.find(|line| listening(line).is_some()).as_deref().and_then(listening)
-        {
+        // Only these listen; what others print may well mention an address.
+        let line = if serves { gateway.journal.find(|line| listening(line).is_some()) } else { None };
+        if let Some((address, secure)) = line.as_deref().and_then(listening) {
             (gateway.address, gateway.secure) = (address, secure);
             return Outcome::Serves(gateway);
         }

@@ -101,7 +101,9 @@ fn p_env_07_every_interface_is_bound_with_a_warning() {
 #[test]
 fn p_env_08_p_bp_06_the_port_is_8000_or_the_one_said_and_the_start_states_it() {
     let upstream = Upstream::ok();
-    let (success, shown) = Launch::command("config show --profile pump-analyzer").finish();
+    let (success, shown) = Launch::command("config show --profile pump-analyzer")
+        .env("PORTCULLIS_UPSTREAM", &upstream.url())
+        .finish();
     assert!(success && shown.contains("127.0.0.1:8000"), "{shown}");
 
     let port = free_port();

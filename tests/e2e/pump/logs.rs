@@ -20,10 +20,6 @@ fn p_log_01_p_log_02_p_log_03_p_log_04_the_command_of_the_guide_finds_every_viol
         .env("INGEST_RATE_LIMIT", "2")
         .env("PORTCULLIS_LOG__FILE", "server.log")
         .start();
-    Request::get("/healthz").send_to(gateway.address());
-    until("the access line", || gateway.folder().read("server.log")?.contains("/healthz").then_some(()));
-    assert_eq!(shell("grep -cE \"(401|429|CORS)\" server.log || true", gateway.folder()).trim(), "0");
-
     assert_eq!(ingest_with("wrong").send_to(gateway.address()).status, 401);
     assert!(grepped(&gateway, "auth_attempt").contains("401"));
 
@@ -90,11 +86,11 @@ fn p_log_06_the_start_shows_the_settings_in_force() {
 fn p_app_07_values_of_the_query_are_redacted_in_the_log_and_reach_the_application() {
     let upstream = Upstream::ok();
     let gateway = launch(&upstream).env("PORTCULLIS_LOG__LEVEL", "debug").start();
-    let target = "/verify?server_seed=planted-seed-4711&client_seed=other-seed-4712&nonce=4713";
+    let target = "/verify?server_seed=planted-quince&client_seed=other-medlar&note=sloe-berry";
     assert_eq!(Request::get(target).send_to(gateway.address()).status, 200);
     assert_eq!(upstream.only().line(), format!("GET {target} HTTP/1.1"));
     gateway.wait_for_log(&["/verify", "200"]);
-    for planted in ["4711", "4712", "4713"] {
+    for planted in ["quince", "medlar", "sloe"] {
         assert!(!gateway.log().contains(planted), "{planted} in:\n{}", gateway.log());
     }
 }

@@ -7,7 +7,8 @@ use super::{TOKEN, assert_reached, ingest, ingest_with, launch};
 const STRONG: &str = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08";
 
 fn check(names: &[(&str, &str)]) -> (bool, String) {
-    let launch = Launch::command("check --profile pump-analyzer --upstream http://127.0.0.1:9");
+    let launch =
+        Launch::command("check --profile pump-analyzer").env("PORTCULLIS_UPSTREAM", "http://127.0.0.1:9");
     names.iter().fold(launch, |launch, (name, value)| launch.env(name, value)).finish()
 }
 
