@@ -13,6 +13,7 @@
 //!    compares exactly would take another route, [`Match::others`] names it, and the gate lets the request
 //!    pass only when it meets the demands of all of them.
 
+mod matched;
 mod method;
 mod path;
 mod pattern;
@@ -21,7 +22,8 @@ mod table;
 #[cfg(test)]
 mod tests;
 
-pub use method::Methods;
+pub use matched::{Match, Params};
+pub use method::{MethodSet, Methods};
 pub use path::{CanonicalPath, PathError};
 pub use pattern::{Pattern, PatternError, Problem, Segment};
-pub use table::{Conflict, Match, Params, RouteTable};
+pub use table::{Conflict, RouteTable};

@@ -61,31 +61,34 @@ fn is_tangled(path: &CanonicalPath<'_>) -> bool {
 }
 
 fn apply(text: &str, applied: Oddities) -> String {
-    let bytes = text.as_bytes();
     let mut output = String::with_capacity(text.len());
     let mut in_parameter = false;
-    let mut at = 0;
-    while at < bytes.len() {
-        let rest = &bytes[at..];
-        let length = if rest[0] == b'%' && rest.len() >= 3 { 3 } else { 1 };
-        let separator = match rest {
-            [b'/', ..] => true,
-            [b'%', b'2', b'F', ..] => applied.has(Oddities::ENCODED_SLASH),
-            [b'\\', ..] | [b'%', b'5', b'C', ..] => applied.has(Oddities::BACKSLASH),
+    let mut left = text;
+    while !left.is_empty() {
+        let plain =
+            left.bytes().position(|byte| matches!(byte, b'/' | b'\\' | b'%' | b';')).unwrap_or(left.len());
+        let (run, rest) = left.split_at(plain);
+        if !in_parameter {
+            output.push_str(run);
+        }
+        let (special, after) = rest.split_at(rest.len().min(if rest.starts_with('%') { 3 } else { 1 }));
+        left = after;
+        let separator = match special {
+            "/" => true,
+            "%2F" => applied.has(Oddities::ENCODED_SLASH),
+            "\\" | "%5C" => applied.has(Oddities::BACKSLASH),
             _ => false,
         };
-        let parameter = rest[0] == b';' || rest.starts_with(b"%3B");
         if separator {
             in_parameter = false;
             if !(applied.has(Oddities::EMPTY) && output.ends_with('/')) {
                 output.push('/');
             }
-        } else if parameter && applied.has(Oddities::PARAMETER) {
+        } else if matches!(special, ";" | "%3B") && applied.has(Oddities::PARAMETER) {
             in_parameter = true;
         } else if !in_parameter {
-            output.push_str(&text[at..at + length]);
+            output.push_str(special);
         }
-        at += length;
     }
     output
 }

@@ -1,16 +1,13 @@
 //! The matcher: all patterns in one tree of segments.
 
+use std::cmp::Ordering;
+
+use super::matched::{Match, Values};
 use super::method::{MethodSet, Methods, Wanted};
 use super::path::{CanonicalPath, PathError};
 use super::pattern::{Pattern, Segment};
 use super::reading::Readings;
 use crate::head::Upgrade;
-
-/// Parameters a match holds without allocating.
-const INLINE: usize = 8;
-/// Different routes that a path may lead to before it is refused.
-const OTHERS: usize = 6;
-const NONE: u32 = u32::MAX;
 
 /// Finds the route of a request by specificity, not by order.
 ///
@@ -54,47 +51,6 @@ impl Conflict {
     }
 }
 
-/// Where a request goes.
-#[derive(Debug, Clone)]
-pub struct Match<'a> {
-    /// The place of the route's pattern in the list given to [`RouteTable::build`]; `None`: no pattern.
-    pub route: Option<usize>,
-    /// The parameters.
-    pub params: Params<'a>,
-    others: Others,
-}
-
-/// The parameters of a match, in canonical form (still percent-encoded where that matters).
-#[derive(Debug, Clone, Default)]
-pub struct Params<'a> {
-    pattern: Option<&'a Pattern>,
-    values: Values<'a>,
-}
-
-impl Match<'_> {
-    /// The routes that applications with other rules of spelling would take for this request: such that tell
-    /// `/LIVE/` from `/live`, do not decode `%6c` before they compare, or do not know a method in small
-    /// letters. Mostly empty.
-    ///
-    /// The request may pass only if it meets what each of them asks for, too; where those demands differ and
-    /// cannot be met together, refuse it as [`PathError::Ambiguous`].
-    pub fn others(&self) -> impl Iterator<Item = Option<usize>> + '_ {
-        self.others.routes[..self.others.count].iter().map(|route| unpack(*route))
-    }
-}
-
-impl<'a> Params<'a> {
-    /// The parameter of that name.
-    pub fn value(&self, name: &str) -> Option<&'a str> {
-        self.iter().find(|(known, _)| *known == name).map(|(_, value)| value)
-    }
-
-    /// Names and values in the order of the pattern.
-    pub fn iter(&self) -> impl Iterator<Item = (&'a str, &'a str)> + '_ {
-        self.pattern.into_iter().flat_map(Pattern::names).zip(self.values.iter())
-    }
-}
-
 impl RouteTable {
     /// Builds the table. Patterns that match the same requests, or that no request can reach, are refused.
     pub fn build(patterns: Vec<Pattern>) -> Result<Self, Conflict> {
@@ -103,9 +59,9 @@ impl RouteTable {
             table.insert(route)?;
         }
         for node in &mut table.nodes {
-            node.statics.sort_by(|(one, _), (two, _)| order(one, two));
+            node.statics.sort_by(|one, two| order(&one.text, &two.text));
         }
-        table.check_reachable(0)?;
+        table.check_reachable()?;
         Ok(table)
     }
 
@@ -127,15 +83,16 @@ impl RouteTable {
         let wanted = Wanted::new(method, upgrade);
         let mut values = Values::default();
         let route = self.search(path.as_str(), &Ask { wanted, refused: 0 }, &mut values);
-        let mut found = Match {
-            route,
-            params: Params { pattern: route.and_then(|route| self.patterns.get(route)), values },
-            others: Others::default(),
-        };
+        let pattern = route.and_then(|route| self.patterns.get(route));
+        let slash = path.as_str().ends_with('/') || pattern.is_some_and(Pattern::has_trailing_slash);
+        let inexact = slash || values.inexact;
+        let mut found = Match::new(route, pattern, values);
         if self.patterns.is_empty() {
             return Ok(found);
         }
-        self.add_spellings(path.as_str(), wanted, &mut found)?;
+        if inexact {
+            self.add_spellings(path.as_str(), route, wanted, &mut found)?;
+        }
         if !path.oddities().none() {
             self.add_readings(path, wanted, &mut found)?;
         }
@@ -179,14 +136,16 @@ impl RouteTable {
             return self.pick(&node.leaf, text, ask).or_else(|| {
                 let route = self.pick(&node.rest, text, ask)?;
                 values.push("");
+                values.inexact = true;
                 Some(route)
             });
         };
         let (segment, next) = cut(tail);
-        if let Some(child) = node.child(segment)
-            && let Some(route) = self.walk(child, next, text, ask, values)
-        {
-            return Some(route);
+        if let Some((child, exact)) = node.child(segment) {
+            values.inexact |= !exact;
+            if let Some(route) = self.walk(child, next, text, ask, values) {
+                return Some(route);
+            }
         }
         if let Some(child) = node.param
             && !segment.is_empty()
@@ -215,15 +174,18 @@ impl RouteTable {
             .map(|(_, route)| route)
     }
 
-    /// Adds where applications go that compare letter case, trailing slashes or both.
-    fn add_spellings(&self, path: &str, wanted: Wanted<'_>, found: &mut Match<'_>) -> Result<(), PathError> {
-        let exact = match (found.route, Text::of(path)) {
-            (Some(route), Some(text)) => {
-                self.patterns.get(route).is_none_or(|pattern| deviation(pattern, &text) == 0)
-            }
-            _ => true,
-        };
+    /// Adds where applications go that compare letter case, trailing slashes or both. `winner` is the route
+    /// of `path` for those that do not.
+    fn add_spellings(
+        &self,
+        path: &str,
+        winner: Option<usize>,
+        wanted: Wanted<'_>,
+        found: &mut Match<'_>,
+    ) -> Result<(), PathError> {
+        let pattern = winner.and_then(|route| self.patterns.get(route));
         // The closest pattern that is exact is also the closest for whoever takes only exact ones.
+        let exact = pattern.zip(Text::of(path)).is_none_or(|(pattern, text)| deviation(pattern, &text) == 0);
         if exact { Ok(()) } else { self.add_strict(path, wanted, found) }
     }
 
@@ -243,15 +205,17 @@ impl RouteTable {
         found: &mut Match<'_>,
     ) -> Result<(), PathError> {
         let readings = Readings::of(path)?;
+        let all = Ask { wanted, refused: 0 };
         for text in &readings.structural {
-            if self.search(text, &Ask { wanted, refused: 0 }, &mut Values::default()) != found.route {
+            if self.search(text, &all, &mut Values::default()) != found.route {
                 return Err(readings.blame);
             }
-            self.add_spellings(text, wanted, found)?;
+            self.add_spellings(text, found.route, wanted, found)?;
         }
         for text in &readings.literal {
-            found.add(self.search(text, &Ask { wanted, refused: 0 }, &mut Values::default()))?;
-            self.add_strict(text, wanted, found)?;
+            let winner = self.search(text, &all, &mut Values::default());
+            found.add(winner)?;
+            self.add_spellings(text, winner, wanted, found)?;
         }
         Ok(())
     }
@@ -266,7 +230,7 @@ impl RouteTable {
         allow(&node.rest);
         let Some(tail) = tail else { return allow(&node.leaf) };
         let (segment, next) = cut(tail);
-        if let Some(child) = node.child(segment) {
+        if let Some((child, _)) = node.child(segment) {
             self.collect(child, next, set);
         }
         if let Some(child) = node.param
@@ -284,12 +248,15 @@ impl RouteTable {
             let node = &mut self.nodes[at];
             let child = match &segment {
                 Segment::Static(text) => {
-                    let folded = text.to_ascii_lowercase().into_boxed_str();
-                    let known = node.statics.iter().find(|(one, _)| *one == folded).map(|(_, child)| *child);
-                    known.unwrap_or_else(|| {
-                        node.statics.push((folded, next));
+                    let folded = text.to_ascii_lowercase();
+                    let capitals = folded != **text;
+                    if let Some(known) = node.statics.iter_mut().find(|one| *one.text == folded) {
+                        known.capitals |= capitals;
+                        known.child
+                    } else {
+                        node.statics.push(Static { text: folded.into(), child: next, capitals });
                         next
-                    })
+                    }
                 }
                 Segment::Param(_) => *node.param.get_or_insert(next),
                 Segment::Rest(_) => {
@@ -316,8 +283,8 @@ impl RouteTable {
     }
 
     /// Only `{*rest}` can be shadowed, by a pattern for nothing left and patterns for everything else.
-    fn check_reachable(&self, at: usize) -> Result<(), Conflict> {
-        for node in &self.nodes[at..] {
+    fn check_reachable(&self) -> Result<(), Conflict> {
+        for node in &self.nodes {
             let Some(param) = node.param else { continue };
             for &route in &node.rest {
                 let methods = self.patterns[route as usize].methods();
@@ -352,8 +319,8 @@ impl RouteTable {
 
 #[derive(Debug, Clone, Default)]
 struct Node {
-    /// Text in small letters, sorted by [`order`].
-    statics: Vec<(Box<str>, usize)>,
+    /// Sorted by [`order`].
+    statics: Vec<Static>,
     param: Option<usize>,
     /// Patterns whose path ends here.
     leaf: Vec<u32>,
@@ -361,10 +328,31 @@ struct Node {
     rest: Vec<u32>,
 }
 
+/// Text that leads on.
+#[derive(Debug, Clone)]
+struct Static {
+    /// In small letters.
+    text: Box<str>,
+    child: usize,
+    /// Whether some pattern writes it otherwise.
+    capitals: bool,
+}
+
 impl Node {
-    fn child(&self, segment: &str) -> Option<usize> {
-        let found = self.statics.binary_search_by(|(text, _)| order(text, segment)).ok()?;
-        self.statics.get(found).map(|(_, child)| *child)
+    /// The child for a segment, and whether it is surely written as in the patterns.
+    fn child(&self, segment: &str) -> Option<(usize, bool)> {
+        // Most paths are sent in small letters, and comparing bytes is fast.
+        let small = self.statics.binary_search_by(|one| order(&one.text, segment));
+        let found = small.or_else(|none| {
+            let capitals = segment.bytes().any(|byte| byte.is_ascii_uppercase());
+            if capitals {
+                self.statics.binary_search_by(|one| folded_order(&one.text, segment))
+            } else {
+                Err(none)
+            }
+        });
+        let known = self.statics.get(found.ok()?)?;
+        Some((known.child, small.is_ok() && !known.capitals))
     }
 }
 
@@ -433,64 +421,13 @@ fn cut(tail: &str) -> (&str, Option<&str>) {
     }
 }
 
-/// Any total order without letter case; by length first, since that settles most comparisons at once.
-fn order(one: &str, two: &str) -> std::cmp::Ordering {
-    one.len().cmp(&two.len()).then_with(|| {
-        let two = two.bytes().map(|byte| byte.to_ascii_lowercase());
-        one.bytes().map(|byte| byte.to_ascii_lowercase()).cmp(two)
-    })
+/// Any total order; by length first, since that settles most comparisons at once.
+fn order(one: &str, two: &str) -> Ordering {
+    one.len().cmp(&two.len()).then_with(|| one.cmp(two))
 }
 
-#[derive(Debug, Clone, Default)]
-struct Values<'a> {
-    inline: [&'a str; INLINE],
-    count: usize,
-    spill: Vec<&'a str>,
-}
-
-impl<'a> Values<'a> {
-    fn push(&mut self, value: &'a str) {
-        match self.inline.get_mut(self.count) {
-            Some(place) => *place = value,
-            None => self.spill.push(value),
-        }
-        self.count += 1;
-    }
-
-    fn pop(&mut self) {
-        self.count -= 1;
-        self.spill.truncate(self.count.saturating_sub(INLINE));
-    }
-
-    fn iter(&self) -> impl Iterator<Item = &'a str> + '_ {
-        self.inline.iter().take(self.count).chain(&self.spill).copied()
-    }
-}
-
-#[derive(Debug, Clone)]
-struct Others {
-    routes: [u32; OTHERS],
-    count: usize,
-}
-
-impl Default for Others {
-    fn default() -> Self {
-        Self { routes: [NONE; OTHERS], count: 0 }
-    }
-}
-
-impl Match<'_> {
-    fn add(&mut self, other: Option<usize>) -> Result<(), PathError> {
-        if other == self.route || self.others().any(|known| known == other) {
-            return Ok(());
-        }
-        let place = self.others.routes.get_mut(self.others.count).ok_or(PathError::Ambiguous)?;
-        *place = other.map_or(NONE, |route| route as u32);
-        self.others.count += 1;
-        Ok(())
-    }
-}
-
-fn unpack(route: u32) -> Option<usize> {
-    (route != NONE).then_some(route as usize)
+/// The same order for a segment that is not in small letters.
+fn folded_order(text: &str, segment: &str) -> Ordering {
+    let folded = segment.bytes().map(|byte| byte.to_ascii_lowercase());
+    text.len().cmp(&segment.len()).then_with(|| text.bytes().cmp(folded))
 }

@@ -342,7 +342,7 @@ impl Server {
                     pair.and_then(|pair| u8::from_str_radix(pair, 16).ok()).filter(|_| bytes[at] == b'%');
                 match value {
                     Some(value) if value == b'/' && !self.slash => {
-                        decoded.extend_from_slice(&bytes[at..at + 3])
+                        decoded.extend_from_slice(&bytes[at..at + 3]);
                     }
                     Some(value) => decoded.push(value),
                     None => decoded.push(bytes[at]),
