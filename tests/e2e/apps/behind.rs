@@ -40,12 +40,14 @@ impl Behind {
         };
         let command = kind.command(&upstream);
         let command: Vec<&str> = command.iter().map(String::as_str).collect();
+        let folder = launch.path(".");
         // A body may be 1 MiB where nobody says otherwise; these tests send more.
         let gateway = launch
             .arg("--upstream")
             .arg(&upstream)
             .env("PORTCULLIS_SERVER__CAPS__BODY", "64 MiB")
             .env("PYTHONDONTWRITEBYTECODE", "1")
+            .env("TMPDIR", &folder)
             .application(&command)
             .start();
         Self { kind, gateway, direct, _twin: twin }

@@ -100,7 +100,7 @@ impl Behind {
                 .filter(|(name, _)| !OF_THE_CONNECTION.contains(&name.as_str()))
                 .collect()
         };
-        let (mut heard, mut told): (Vec<_>, Vec<_>) =
+        let (mut heard, told): (Vec<_>, Vec<_>) =
             fields(&gateway).into_iter().partition(|(name, _)| !TOLD.contains(&name.as_str()));
         let mut said = fields(&direct);
         heard.sort();
