@@ -161,7 +161,9 @@ impl Denial {
     /// Who must act.
     pub fn blame(&self) -> Blame {
         match self {
-            Denial::UpstreamUnreachable | Denial::UpstreamMalformed | Denial::UpstreamTimeout => Blame::Upstream,
+            Denial::UpstreamUnreachable | Denial::UpstreamMalformed | Denial::UpstreamTimeout => {
+                Blame::Upstream
+            }
             Denial::Draining | Denial::Internal => Blame::Gateway,
             _ => Blame::Client,
         }
