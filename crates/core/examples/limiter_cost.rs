@@ -85,7 +85,7 @@ fn address(number: u32) -> LimitKey {
 /// The multiplier of Knuth's MMIX generator, applied twice.
 fn random_below(number: u32, bound: u32) -> u32 {
     let mixed = (u64::from(number) + 1).wrapping_mul(6_364_136_223_846_793_005).rotate_left(32);
-    ((mixed.wrapping_mul(6_364_136_223_846_793_005) >> 32) * u64::from(bound) >> 32) as u32
+    (((mixed.wrapping_mul(6_364_136_223_846_793_005) >> 32) * u64::from(bound)) >> 32) as u32
 }
 
 fn report(label: &str, mut check: impl FnMut(u32)) {
