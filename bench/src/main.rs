@@ -175,9 +175,24 @@ fn chosen(names: &[String], name: &str) -> bool {
     names.is_empty() || names.iter().any(|chosen| chosen.eq_ignore_ascii_case(name))
 }
 
+/// What repeats the run, without the paths of this machine.
 fn command(options: &Options) -> String {
-    let quick = if options.quick { " --quick" } else { "" };
-    format!("cargo xtask bench{quick}")
+    let mut text = "cargo run --release -p portcullis-bench --".to_owned();
+    if options.quick {
+        text.push_str(" --quick");
+    }
+    for (name, values) in [("--cases", &options.cases), ("--only", &options.only)] {
+        if !values.is_empty() {
+            text = format!("{text} {name} {}", values.join(","));
+        }
+    }
+    if let Some(rounds) = options.rounds {
+        text = format!("{text} --rounds {rounds}");
+    }
+    if let Some(window) = options.window {
+        text = format!("{text} --window {window}");
+    }
+    text.trim_end_matches(" --").to_owned()
 }
 
 fn products(

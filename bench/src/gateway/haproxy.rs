@@ -36,7 +36,9 @@ impl Gateway for Haproxy {
 
 fn configuration(setup: &Setup<'_>) -> String {
     let Setup { listen, upstream, workers, connections, .. } = setup;
-    let maxconn = connections + 500;
+    // Not less than a server would have: where connections are a quarter of it, HAProxy begins to close those to the
+    // application (tune.pool-high-fd-ratio), and 256 clients cost it three times as much.
+    let maxconn = connections.max(&10_000) + 500;
     let limit = setup.limit.per_minute();
     let (log_target, log) = if setup.log {
         let format = r#"log-format '{"time":"%T","request_id":"%ID","ip":"%ci","method":"%HM","path":"%HP","status":%ST,"bytes":%B,"duration":%Ta,"user_agent":"%{+E}[capture.req.hdr(0)]"}'"#;

@@ -64,7 +64,7 @@ fn configuration(setup: &Setup<'_>) -> String {
     }
     // Workers must be able to open what the master, started by the same user, has made.
     let user = if rustix::process::geteuid().is_root() { "user root root;" } else { "" };
-    let room = connections * 2 + 1000;
+    let room = connections + 1000;
     format!(
         r#"daemon off;
 {user}
@@ -104,10 +104,10 @@ http {{
 {headers}    add_header X-Request-Id $request_id always;
     add_header WWW-Authenticate $challenge always;
     add_header Retry-After $wait always;
-    error_page 401 @unauthorized;
     error_page 429 @limited;
     location / {{
-      if ($key_right = 0) {{ return 401; }}
+      default_type application/problem+json;
+      if ($key_right = 0) {{ return 401 '{UNAUTHORIZED_BODY}'; }}
       limit_req zone=per_ip burst={burst} nodelay;
       proxy_pass http://app;
       proxy_http_version 1.1;
@@ -124,7 +124,6 @@ http {{
       proxy_busy_buffers_size 64k;
       proxy_max_temp_file_size 0;
     }}
-    location @unauthorized {{ internal; default_type application/problem+json; return 401 '{UNAUTHORIZED_BODY}'; }}
     location @limited {{ internal; default_type application/problem+json; return 429 '{LIMITED_BODY}'; }}
   }}
 }}

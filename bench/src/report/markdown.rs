@@ -3,6 +3,7 @@
 use std::fmt::{self, Write as _};
 
 use super::{Case, ClosedRow, Figures, IdleRow, PacedRow, Report};
+use crate::round::Closed;
 use crate::spread::Spread;
 
 /// Processor time used by others, above which figures are marked.
@@ -129,20 +130,18 @@ fn closed(out: &mut String, case: &Case, rows: &[ClosedRow]) -> fmt::Result {
             memory.join(", "),
         )?;
     }
-    let median = |field: fn(&crate::round::Closed) -> f64| {
-        Spread::of(rows.iter().flat_map(|row| &row.rounds).map(field)).map_or(0.0, |spread| spread.median)
-    };
-    write!(
-        out,
-        "\nBeside it, a request: application {:.2} µs, load generator {:.2} µs.",
-        median(|round| round.upstream_us_per_request),
-        median(|round| round.load_us_per_request)
-    )?;
     let each = |title: &str, value: &dyn Fn(&ClosedRow) -> Option<String>| {
         let parts: Vec<_> =
             rows.iter().filter_map(|row| Some(format!("{} {}", row.name, value(row)?))).collect();
         if parts.is_empty() { String::new() } else { format!(" {title}: {}.", parts.join(", ")) }
     };
+    // A product that does not keep its connections to the application shows here.
+    let beside = |row: &ClosedRow, field: fn(&Closed) -> f64| {
+        Spread::of(row.rounds.iter().map(field)).map(|spread| format!("{:.1}", spread.median))
+    };
+    out.push_str("\nMedian µs a request beside it.");
+    out.push_str(&each("Application", &|row| beside(row, |round| round.upstream_us_per_request)));
+    out.push_str(&each("Load generator", &|row| beside(row, |round| round.load_us_per_request)));
     let writes = |row: &ClosedRow| row.log_bytes_per_request.is_some_and(|bytes| bytes >= 1.0);
     if case.log || rows.iter().any(writes) {
         out.push_str(&each("Log bytes a request", &|row| {

@@ -13,7 +13,7 @@ Usage: portcullis-sample [--listen ADDR] [--system NAME] [--heartbeat-pause MILL
   --system NAME           all, pump-analyzer, ticker-service, echotuner, kalshiwhale or btc-forecasting
   --heartbeat-pause MS    the pause after each heartbeat of KalshiWhale's socket (default 50)
 
-Example: portcullis-sample --listen unix:/tmp/sample.sock --system kalshiwhale
+Example: portcullis-sample --listen unix:sample.sock --system kalshiwhale
 ";
 
 fn main() -> ExitCode {
