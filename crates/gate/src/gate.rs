@@ -6,7 +6,7 @@ use std::sync::Arc;
 use portcullis_core::event::EventKind;
 use portcullis_core::quota::{LimitTable, RecentSuccess};
 use portcullis_core::route::CanonicalPath;
-use portcullis_core::{Denial, Head, Identity, Upgrade};
+use portcullis_core::{Client, Denial, Head, Identity, Upgrade};
 
 use crate::authn::Found;
 use crate::context::{Note, RequestContext};
@@ -63,7 +63,8 @@ impl Gate {
     /// check of who it is costs little, and what needs no identity protects what does.
     pub fn admit(&self, policy: &Policy, head: &Head<'_>, ctx: &mut RequestContext) -> Result<Admission, Denial> {
         ctx.client = policy.edge.client(ctx.client.peer, head, head.secure)?;
-        ctx.step("edge", true, || format!("the client is {}", ctx_client(ctx.client)));
+        let client = ctx.client;
+        ctx.step("edge", true, || describe(client));
         let route = self.route(policy, head, ctx)?;
         if let Some(admission) = cross_origin(policy, head, ctx)? {
             return Ok(admission);
@@ -228,10 +229,10 @@ fn cross_origin(policy: &Policy, head: &Head<'_>, ctx: &mut RequestContext) -> R
     }
 }
 
-fn ctx_client(client: portcullis_core::Client) -> String {
+fn describe(client: Client) -> String {
     if client.address == client.peer {
-        client.address.to_string()
+        format!("the client is {}", client.address)
     } else {
-        format!("{}, named by the trusted proxy {}", client.address, client.peer)
+        format!("the client is {}, named by the trusted proxy {}", client.address, client.peer)
     }
 }

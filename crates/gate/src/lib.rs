@@ -12,6 +12,7 @@ pub mod cors;
 pub mod edge;
 pub mod gate;
 pub mod headers;
+pub mod layer;
 pub mod limit;
 pub mod policy;
 pub mod reply;

@@ -21,6 +21,19 @@ pub struct Reply {
     pub close: bool,
 }
 
+impl Reply {
+    /// The answer to a preflight; its CORS fields come with the seal.
+    pub fn preflight() -> Reply {
+        Reply {
+            status: 200,
+            content_type: "text/plain; charset=utf-8".into(),
+            body: b"OK".to_vec(),
+            fields: Vec::new(),
+            close: false,
+        }
+    }
+}
+
 /// A template of a body, checked when the configuration is read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Template {
@@ -229,17 +242,6 @@ impl Replies {
     pub fn replaced(&self, status: u16, ctx: &RequestContext) -> Reply {
         let detail = reason_phrase(status);
         self.render(&Values { ctx, status, code: UPSTREAM_ERROR, detail, verdict: None })
-    }
-
-    /// The answer to a preflight; its CORS fields come with the seal.
-    pub fn preflight() -> Reply {
-        Reply {
-            status: 200,
-            content_type: "text/plain; charset=utf-8".into(),
-            body: b"OK".to_vec(),
-            fields: Vec::new(),
-            close: false,
-        }
     }
 
     fn render(&self, values: &Values<'_>) -> Reply {

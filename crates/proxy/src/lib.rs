@@ -8,6 +8,7 @@ pub mod buffers;
 pub mod certificate;
 pub mod core;
 pub mod deadline;
+pub mod explain;
 mod h1;
 mod h2;
 pub mod io;
@@ -21,5 +22,6 @@ mod tunnel;
 
 pub use certificate::Certificates;
 pub use core::Snapshot;
+pub use explain::{Explanation, Outcome, explain};
 pub use settings::{Bind, Caps, Endpoint, Listener, Settings, Upstream};
-pub use supervisor::{Engine, StartError};
+pub use supervisor::{Engine, Start, StartError};

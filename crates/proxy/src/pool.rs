@@ -37,7 +37,8 @@ pub struct Connection {
     pub stream: Stream,
     /// Whether it served a request before, so that it may turn out dead.
     pub reused: bool,
-    endpoint: usize,
+    /// Which of the endpoints it goes to.
+    pub(crate) endpoint: usize,
 }
 
 impl Pool {

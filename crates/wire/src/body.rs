@@ -91,7 +91,7 @@ impl BodyDecoder {
     /// Consumes the next piece of the body from the beginning of `input`: how many bytes, and what they are.
     /// More than 0 with [`Piece::Data`] and [`Piece::Framing`], 0 with [`Piece::End`] and [`Piece::More`].
     ///
-    /// After an error the decoder is at its end for good; close the connection.
+    /// After an error, close the connection: the same bytes give the same error again.
     pub fn advance(&mut self, input: &[u8]) -> Result<(usize, Piece), BodyError> {
         match self.state {
             State::Done => return Ok((0, Piece::End)),

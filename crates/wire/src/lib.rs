@@ -8,7 +8,7 @@
 //!
 //! - [`parse_request`] and [`parse_response`] read heads; [`split_target`] reads the request target.
 //! - [`BodyDecoder`] follows the framing of a body, so that its bytes can be passed on as they are.
-//! - [`write`] appends heads to a `Vec<u8>`.
+//! - [`mod@write`] appends heads to a `Vec<u8>`.
 //!
 //! ```
 //! use portcullis_wire::{Body, Caps, Scratch, parse_request, split_target};

@@ -44,7 +44,9 @@ pub struct RequestHead<'b, 's> {
 ///
 /// An error comes with the first byte that makes it certain, and is the same however the bytes were split.
 /// Fields that say something about the message as a whole (a missing `Host`) are judged at the end of the head.
-/// Reading again after every packet costs a pass over all bytes; nothing is kept between calls.
+/// Nothing is kept between calls, so each one costs a pass over all bytes (0.7 ns a byte while the head is not
+/// whole). Against a client that drips bytes, call again only when the new ones have a LF in them or the cap is
+/// reached.
 pub fn parse_request<'b, 's>(
     bytes: &'b [u8],
     caps: &Caps,
@@ -66,7 +68,9 @@ pub fn parse_request<'b, 's>(
         && method.len() <= scan::MAX_METHOD
         && bytes.starts_with(method.as_bytes())
         && method.bytes().all(scan::is_method_byte)
-        && target.bytes().all(scan::is_target_byte)
+        // Blanks and control characters `httparse` has refused.
+        && target.is_ascii()
+        && memchr::memchr(b'#', target.as_bytes()).is_none()
         && start_line_ends_in_crlf(bytes, start_line)
         && lines_end_in_crlf(bytes, fields, len);
     if !sound {
@@ -180,7 +184,7 @@ impl<'b> Claims<'b> {
             Known::Connection => self.connection(value),
             Known::Upgrade => self.upgrade(value),
             Known::Expect => self.expect(value),
-            Known::Other => match Known::behind_underscores(name) {
+            Known::Other if matches!(name.len(), 14 | 17) => match Known::behind_underscores(name) {
                 Known::ContentLength | Known::TransferEncoding => Err(RequestError::UnderscoredFraming),
                 _ => Ok(()),
             },
@@ -324,5 +328,7 @@ fn is_protocol(protocol: &[u8]) -> bool {
     parts.all(is_token)
 }
 
+#[cfg(test)]
+mod properties;
 #[cfg(test)]
 mod tests;

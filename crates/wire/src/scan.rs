@@ -9,7 +9,7 @@ use crate::error::{RequestError, ResponseError};
 use crate::head::Version;
 use crate::list::{is_token_byte, is_value_byte, trim};
 
-/// A method longer than this exists nowhere (the longest registered has 16 bytes).
+/// A method longer than this exists nowhere (the longest registered, UPDATEREDIRECTREF, has 17 bytes).
 pub(crate) const MAX_METHOD: usize = 32;
 
 /// The request line: the version and its length with CRLF. `None`: more bytes are needed.

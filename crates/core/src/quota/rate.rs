@@ -349,3 +349,128 @@ impl<'a> Words<'a> {
         Some(Word { text: word.get(..length)?, at })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn spec(text: &str) -> LimitSpec {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn rates_as_the_manual_writes_them() {
+        let limit = spec("60/minute");
+        assert_eq!((limit.rate.count(), limit.rate.window_ms(), limit.scope), (60, 60_000, None));
+        let limit = spec("10/5m per ip");
+        assert_eq!((limit.rate.count(), limit.rate.window_s(), limit.scope), (10, 300, Some(Scope::Ip)));
+        assert_eq!(spec("5/hour per user").rate.window_s(), 3600);
+        assert_eq!(spec("3/day").rate.window_s(), 86_400);
+        assert_eq!(spec(" 1/366d\tper  global ").rate.window_s(), 366 * 86_400);
+        assert_eq!(spec("4294967295/s").rate.count(), u32::MAX);
+        assert_eq!(spec("007/1min").to_string(), "7/minute");
+    }
+
+    #[test]
+    fn every_spelling_is_a_unit() {
+        for spelling in Unit::SPELLINGS {
+            let unit = Unit::from_name(spelling).unwrap();
+            assert_eq!(unit.name().chars().next(), spelling.chars().next());
+            assert_eq!(spec(&format!("2/3{spelling}")).rate.window_s(), 3 * unit.seconds());
+        }
+    }
+
+    #[test]
+    fn windows_as_slowapi_writes_them() {
+        let text = |rate: &str| rate.parse::<Rate>().unwrap().window_text();
+        assert_eq!(text("60/minute"), "1 minute");
+        assert_eq!(text("60/5m"), "5 minute");
+        assert_eq!(text("60/hour"), "1 hour");
+        assert_eq!(text("60/60s"), "60 second");
+    }
+
+    #[test]
+    fn mistakes_are_placed_and_named() {
+        let not_a_number = |text: &str| RateProblem::NotANumber(text.into());
+        for (text, at, problem) in [
+            ("", 0, RateProblem::Empty),
+            ("  ", 2, RateProblem::Empty),
+            ("abc", 0, not_a_number("abc")),
+            ("60", 2, RateProblem::MissingWindow),
+            ("60 per minute", 2, RateProblem::MissingWindow),
+            ("/minute", 0, RateProblem::MissingCount),
+            ("abc/minute", 0, not_a_number("abc")),
+            ("-1/minute", 0, not_a_number("-1")),
+            ("+1/minute", 0, not_a_number("+1")),
+            ("1.5/minute", 0, not_a_number("1.5")),
+            ("١/minute", 0, not_a_number("١")),
+            (" 0/minute", 1, RateProblem::Zero),
+            ("00/minute", 0, RateProblem::Zero),
+            ("4294967296/minute", 0, RateProblem::TooLarge("4294967296".into())),
+            ("60/", 3, RateProblem::MissingUnit),
+            ("60/ minute", 3, RateProblem::MissingUnit),
+            ("60/5", 4, RateProblem::MissingUnit),
+            ("60/0m", 3, RateProblem::Zero),
+            ("60/-5m", 3, RateProblem::UnknownUnit("-5m".into())),
+            ("60/99999999999m", 3, RateProblem::TooLarge("99999999999".into())),
+            ("60/minit", 3, RateProblem::UnknownUnit("minit".into())),
+            ("60/Minute", 3, RateProblem::UnknownUnit("Minute".into())),
+            ("60/5fortnights", 4, RateProblem::UnknownUnit("fortnights".into())),
+            ("60/minute/2", 3, RateProblem::UnknownUnit("minute/2".into())),
+            ("60/367d", 3, RateProblem::WindowTooLong),
+            ("60/4294967295d", 3, RateProblem::WindowTooLong),
+            ("60/minute per", 13, RateProblem::MissingScope),
+            ("60/minute per planet", 14, RateProblem::UnknownScope("planet".into())),
+            ("60/minute ip", 10, RateProblem::Trailing("ip".into())),
+            ("60/minute per ip x", 17, RateProblem::Trailing("x".into())),
+            ("60/minute,", 3, RateProblem::UnknownUnit("minute,".into())),
+        ] {
+            assert_eq!(text.parse::<LimitSpec>(), Err(RateError { at, problem }), "{text:?}");
+        }
+        let error = "60/minute per ip".parse::<Rate>().unwrap_err();
+        assert_eq!(error, RateError { at: 10, problem: RateProblem::Trailing("per".into()) });
+    }
+
+    #[test]
+    fn mistakes_say_what_is_valid() {
+        let error = "60/minit".parse::<LimitSpec>().unwrap_err();
+        assert_eq!(error.word(), Some("minit"));
+        assert!(error.valid().contains(&"minute"));
+        assert!(error.to_string().starts_with("at byte 3: `minit` is not a unit of time; valid: s, sec, "));
+        let error = "60/m per planet".parse::<LimitSpec>().unwrap_err();
+        assert_eq!(error.word(), Some("planet"));
+        assert_eq!(error.valid(), Scope::ALL.map(Scope::name));
+        assert!(error.to_string().contains("valid: ip, global,"), "{error}");
+    }
+
+    #[test]
+    fn counts_of_the_environment() {
+        assert_eq!(Rate::parse_count(" 60 ").unwrap().get(), 60);
+        for text in ["", "0", "abc", "-5", "+5", "6_0", "60 x", "60/minute", "1e3", "4294967296"] {
+            assert!(Rate::parse_count(text).is_err(), "{text:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_shown_is_read_the_same(
+            count in 1..=u32::MAX, every in 1..=366u32, unit in 0..4usize, scope in 0..=Scope::ALL.len(),
+        ) {
+            let number = |number| NonZeroU32::new(number).unwrap();
+            let rate = Rate::new(number(count), number(every), Unit::ALL[unit]).unwrap();
+            let limit = LimitSpec { rate, scope: Scope::ALL.get(scope).copied() };
+            prop_assert_eq!(limit.to_string().parse::<LimitSpec>(), Ok(limit));
+            prop_assert_eq!(rate.to_string().parse::<Rate>(), Ok(rate));
+        }
+
+        #[test]
+        fn no_text_is_too_strange(text in "[0-9a-z/ +\\-.é\u{2003}]{0,16}") {
+            match text.parse::<LimitSpec>() {
+                Ok(limit) => prop_assert_eq!(limit.to_string().parse::<LimitSpec>(), Ok(limit)),
+                Err(error) => prop_assert!(error.at <= text.len() && text.is_char_boundary(error.at)),
+            }
+        }
+    }
+}

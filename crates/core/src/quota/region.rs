@@ -1,8 +1,8 @@
 //! A part of the table: sets of 16 slots with tagged logs, in pages that come into being when first used.
 //!
 //! A slot is one cache line with its lock. What a set knows of all its slots stands apart in its head: one octet
-//! of each tag, as a hint where to look, and the moment until which the set is known to be full. Looking up a
-//! known key takes no lock but the slot's. Only who holds the set's lock gives a slot to another key, so under
+//! of each tag, as a hint where to look, until when the set is known to be full, and until when keys that found no
+//! room in it count elsewhere. Looking up a known key takes no lock but the slot's. Only who holds the set's lock gives a slot to another key, so under
 //! it the hints are exact and no key gets two slots.
 
 use std::iter;
@@ -28,7 +28,7 @@ pub(super) const PAGE_SLOTS: usize = WAYS * SETS;
 pub(super) const PAGE_BYTES: usize = size_of::<Page>() + size_of::<OnceLock<Box<Page>>>() + 96;
 
 const _: () = assert!(size_of::<Slot>() == 64 && align_of::<Slot>() == 64);
-const _: () = assert!(size_of::<Head>() == 32);
+const _: () = assert!(size_of::<Head>() == 40);
 
 /// A fixed number of sets.
 pub(super) struct Region {
@@ -62,7 +62,7 @@ impl Region {
     pub(super) fn open(&self, key: LimitKey) -> OpenSet<'_> {
         let (page, set) = self.place(key);
         let set = self.pages[page].get_or_init(Box::default).set(set);
-        OpenSet { set, full_until_ms: set.head.full_until_ms.lock() }
+        OpenSet { set, times: set.head.times.lock() }
     }
 
     fn place(&self, key: LimitKey) -> (usize, usize) {
@@ -92,7 +92,7 @@ impl Held<'_> {
 /// A set whose lock is held.
 pub(super) struct OpenSet<'a> {
     set: Set<'a>,
-    full_until_ms: MutexGuard<'a, u64>,
+    times: MutexGuard<'a, Times>,
 }
 
 impl<'a> OpenSet<'a> {
@@ -107,7 +107,7 @@ impl<'a> OpenSet<'a> {
         if let Some(way) = set.head.ways_with(0).next() {
             return Some(Vacancy { set, way, entry: set.slots[way].0.lock() });
         }
-        if now_ms < *self.full_until_ms {
+        if now_ms < self.times.full_until_ms {
             return None;
         }
         let mut full_until_ms = u64::MAX;
@@ -120,8 +120,18 @@ impl<'a> OpenSet<'a> {
             full_until_ms = full_until_ms.min(log.idle_from_ms());
         }
         // Logs only grow later, so this stays true; a log that was given back to nothing waits a little.
-        *self.full_until_ms = full_until_ms;
+        self.times.full_until_ms = full_until_ms;
         None
+    }
+
+    /// Notes that a key of this set was counted elsewhere and lies in a window there until `until_ms`.
+    pub(super) fn note_elsewhere(&mut self, until_ms: u64) {
+        self.times.elsewhere_until_ms = self.times.elsewhere_until_ms.max(until_ms);
+    }
+
+    /// Whether a key of this set may have been counted elsewhere and still lie in a window there.
+    pub(super) fn counted_elsewhere(&self, now_ms: u64) -> bool {
+        now_ms < self.times.elsewhere_until_ms
     }
 }
 
@@ -174,8 +184,16 @@ impl<'a> Set<'a> {
 struct Head {
     /// An octet for each slot: 0 when it was never used, else the fingerprint of its key.
     hints: [AtomicU64; WAYS / 8],
-    /// Before this moment no slot becomes free. The lock is the set's.
-    full_until_ms: Mutex<u64>,
+    /// The lock is the set's.
+    times: Mutex<Times>,
+}
+
+#[derive(Default)]
+struct Times {
+    /// Before this moment no slot becomes free.
+    full_until_ms: u64,
+    /// From this moment nothing counts that a key of this set was counted elsewhere for.
+    elsewhere_until_ms: u64,
 }
 
 impl Head {

@@ -1,7 +1,6 @@
 //! The table of all limits: fixed memory, no global lock, shared by all cores.
 
 use std::fmt;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::region::{Held, PAGE_BYTES, Region};
 use super::window::Log;
@@ -17,14 +16,13 @@ const SHARED_PART: usize = 16;
 ///
 /// A key finds a slot of its own in one set of 16. Where all 16 still count somebody, nobody is evicted: the
 /// newcomer counts under its overflow key, together with everybody who shares that, and where that finds no
-/// slot either, together with everybody under an equal rate. A key that later gets a slot of its own begins
-/// with what its overflow key has used, so no way through the table is worth more than one allowance.
+/// slot either, together with everybody under an equal rate. A key that gets a slot of its own after its set
+/// was full begins with what its overflow key has used, so no way through the table is worth more than one
+/// allowance.
 pub struct LimitTable {
     own: Region,
     shared: Region,
     common: Region,
-    /// The moment from which nothing counted in `shared` and `common` lies in a window.
-    shared_until_ms: AtomicU64,
 }
 
 impl LimitTable {
@@ -40,7 +38,6 @@ impl LimitTable {
             own: Region::new(pages.saturating_sub(shared)),
             shared: Region::new(shared),
             common: Region::new(COMMON_PAGES),
-            shared_until_ms: AtomicU64::new(0),
         }
     }
 
@@ -79,56 +76,45 @@ impl LimitTable {
     fn ask(&self, ask: Ask, key: LimitKey, overflow: LimitKey, rate: &Rate, now_ms: u64) -> Verdict {
         match self.own.known(key) {
             Some(held) => ask.of(held, rate, now_ms),
-            None => self.settle(ask, &self.path(key, overflow, rate), rate, now_ms),
+            None => Self::settle(ask, &self.path(key, overflow, rate), rate, now_ms),
         }
     }
 
     /// Where a key counts, the next where there is no room in the one before.
     fn path(&self, key: LimitKey, overflow: LimitKey, rate: &Rate) -> [Place<'_>; 3] {
         [
-            Place { region: &self.own, key, many: false },
-            Place { region: &self.shared, key: overflow, many: true },
-            Place { region: &self.common, key: common_key(rate), many: true },
+            Place { region: &self.own, key },
+            Place { region: &self.shared, key: overflow },
+            Place { region: &self.common, key: common_key(rate) },
         ]
     }
 
     /// Answers in the first place that knows the key or has room for it. Meanwhile the sets before it stay
     /// locked, so that a key cannot count in two places; locks are taken in the order of the path only.
-    fn settle(&self, ask: Ask, path: &[Place<'_>], rate: &Rate, now_ms: u64) -> Verdict {
+    fn settle(ask: Ask, path: &[Place<'_>], rate: &Rate, now_ms: u64) -> Verdict {
         let Some((place, rest)) = path.split_first() else { return no_room(rate) };
         let mut set = place.region.open(place.key);
         if let Some(held) = set.find(place.key) {
-            let verdict = ask.of(held, rate, now_ms);
-            self.note_shared(ask, place, &verdict, now_ms);
-            return verdict;
+            return ask.of(held, rate, now_ms);
         }
-        let Some(vacancy) = set.vacancy(now_ms) else { return self.settle(ask, rest, rate, now_ms) };
-        let mut log = self.history(rest, now_ms);
+        let Some(vacancy) = set.vacancy(now_ms) else {
+            let verdict = Self::settle(ask, rest, rate, now_ms);
+            if ask == Ask::Take && verdict.admitted {
+                set.note_elsewhere(now_ms + verdict.reset_ms);
+            }
+            return verdict;
+        };
+        let elsewhere = || rest.iter().find_map(Place::known).map(|held| held.log());
+        let mut log = set.counted_elsewhere(now_ms).then(elsewhere).flatten().unwrap_or(Log::EMPTY);
         match ask {
             Ask::Peek => log.peek(rate, now_ms),
             Ask::Take => {
                 let verdict = log.take(rate, now_ms);
                 if verdict.admitted {
                     vacancy.fill(place.key, &log);
-                    self.note_shared(ask, place, &verdict, now_ms);
                 }
                 verdict
             }
-        }
-    }
-
-    /// What a key may have used before it got a slot of its own.
-    fn history(&self, rest: &[Place<'_>], now_ms: u64) -> Log {
-        if self.shared_until_ms.load(Ordering::Relaxed) <= now_ms {
-            return Log::EMPTY;
-        }
-        rest.iter().find_map(Place::known).map_or(Log::EMPTY, |held| held.log())
-    }
-
-    fn note_shared(&self, ask: Ask, place: &Place<'_>, verdict: &Verdict, now_ms: u64) {
-        let until_ms = now_ms + verdict.reset_ms;
-        if place.many && ask == Ask::Take && self.shared_until_ms.load(Ordering::Relaxed) < until_ms {
-            self.shared_until_ms.fetch_max(until_ms, Ordering::Relaxed);
         }
     }
 }
@@ -167,8 +153,6 @@ impl Ask {
 struct Place<'a> {
     region: &'a Region,
     key: LimitKey,
-    /// Whether many keys count there together.
-    many: bool,
 }
 
 impl<'a> Place<'a> {

@@ -24,7 +24,7 @@ pub(super) struct Log {
     window_s: u32,
     /// How many admissions a mark stands for.
     quantum: u32,
-    /// Admissions since the newest mark; less than `quantum`.
+    /// Admissions since the newest mark, fewer than `quantum`.
     partial: u32,
     /// How many marks there are.
     len: u8,
@@ -40,29 +40,31 @@ impl Log {
 
     /// What a request at `now_ms` would be told, without counting it.
     pub(super) fn peek(mut self, rate: &Rate, now_ms: u64) -> Verdict {
-        self.adopt(rate);
+        self.adopt_window(rate.window_s());
         self.verdict(rate, now_ms)
     }
 
     /// Counts a request at `now_ms` if the limit allows it, and says what to tell it.
     ///
     /// A moment before that of the latest admission counts as that moment: cores read the clock before they
-    /// wait for each other.
+    /// wait for each other. A refusal forgets nothing, so what is in the log does not depend on who asked.
     pub(super) fn take(&mut self, rate: &Rate, now_ms: u64) -> Verdict {
-        self.adopt(rate);
+        self.adopt_window(rate.window_s());
         let before = self.verdict(rate, now_ms);
         if !before.admitted {
             return before;
         }
+        let asked_ms = now_ms;
         let now_ms = now_ms.max(self.last_ms);
         self.forget_expired(now_ms);
+        self.adopt_quantum(rate.count().div_ceil(MARKS as u32));
         self.last_ms = now_ms;
         self.partial += 1;
         if self.partial == self.quantum {
             self.partial = 0;
             self.push(self.tick(now_ms));
         }
-        Verdict { remaining: before.remaining - 1, reset_ms: rate.window_ms(), ..before }
+        Verdict { remaining: before.remaining - 1, reset_ms: self.idle_from_ms() - asked_ms, ..before }
     }
 
     /// Undoes one `take` that was counted at `taken_ms`. If others were counted after it, the oldest of those
@@ -99,27 +101,26 @@ impl Log {
     }
 
     fn verdict(&self, rate: &Rate, now_ms: u64) -> Verdict {
-        let now_ms = now_ms.max(self.last_ms);
-        let expired = self.expired(now_ms);
+        let expired = self.expired(now_ms.max(self.last_ms));
         let used = self.count_without(expired);
         let limit = u64::from(rate.count());
         let remaining = limit.saturating_sub(used) as u32;
-        let idle = used == 0;
         Verdict {
             admitted: remaining > 0,
             limit: rate.count(),
             window_s: rate.window_s(),
             remaining,
-            reset_ms: if idle { 0 } else { self.idle_from_ms() - now_ms },
+            reset_ms: if used == 0 { 0 } else { self.idle_from_ms() - now_ms },
             retry_after_ms: if remaining > 0 { 0 } else { self.room_from_ms(limit) - now_ms },
         }
     }
 
     /// The moment from which fewer than `limit` are in the window.
     fn room_from_ms(&self, limit: u64) -> u64 {
-        // The group that fills is smaller than a quantum, and a quantum is not larger than the limit.
-        let kept = (limit - 1 - u64::from(self.partial)) / u64::from(self.quantum);
-        let leaving = u64::from(self.len).saturating_sub(kept);
+        let Some(in_groups) = limit.checked_sub(1 + u64::from(self.partial)) else {
+            return self.idle_from_ms(); // The limit was lowered below the size of a group.
+        };
+        let leaving = u64::from(self.len).saturating_sub(in_groups / u64::from(self.quantum));
         match (leaving as usize).checked_sub(1) {
             Some(index) => self.mark_ms(index) + self.window_ms(),
             None => self.last_ms,
@@ -154,26 +155,38 @@ impl Log {
         }
     }
 
-    /// Makes the log one of `rate`: the same admissions, at their moments or later, in groups of its quantum.
-    fn adopt(&mut self, rate: &Rate) {
-        let quantum = rate.count().div_ceil(MARKS as u32);
-        let window_s = rate.window_s();
-        if quantum == self.quantum && window_s == self.window_s {
+    /// Makes the log one of another window. What is older than it is forgotten.
+    fn adopt_window(&mut self, window_s: u32) {
+        if window_s == self.window_s {
+            return;
+        }
+        let old = *self;
+        self.window_s = window_s;
+        self.len = 0;
+        for index in 0..usize::from(old.len) {
+            let moment_ms = old.mark_ms(index);
+            if moment_ms + self.window_ms() > self.last_ms {
+                self.push(self.tick(moment_ms));
+            }
+        }
+    }
+
+    /// Makes the log one of groups of another size: as many admissions, each at its moment or later. There
+    /// is room for all of them where fewer than the limit remain.
+    fn adopt_quantum(&mut self, quantum: u32) {
+        if quantum == self.quantum {
             return;
         }
         let old = *self;
         let total = old.count_without(0);
-        let groups = total / u64::from(quantum);
-        *self = Self { last_ms: old.last_ms, window_s, quantum, ..Self::EMPTY };
+        self.quantum = quantum;
         self.partial = (total % u64::from(quantum)) as u32;
-        // Of more groups than can be kept the newest matter: they are as many as the limit.
-        for group in groups.saturating_sub(MARKS as u64)..groups {
-            let members = (group + 1) * u64::from(quantum);
-            let index = (members.div_ceil(u64::from(old.quantum)) - 1) as usize;
-            let moment = if index < usize::from(old.len) { old.mark_ms(index) } else { old.last_ms };
-            if moment + self.window_ms() > self.last_ms {
-                self.push(self.tick(moment));
-            }
+        self.len = 0;
+        for group in 1..=total / u64::from(quantum) {
+            let last_member = group * u64::from(quantum) - 1;
+            let index = (last_member / u64::from(old.quantum)) as usize;
+            let moment_ms = if index < usize::from(old.len) { old.mark_ms(index) } else { old.last_ms };
+            self.push(self.tick(moment_ms));
         }
     }
 

@@ -54,7 +54,9 @@ pub async fn serve(core: Rc<Core>, door: Door) -> Option<(Stream, Buffer)> {
         seen: 0,
         core,
     };
+    let slot = poll_fn(|cx| Poll::Ready(connection.core.register(cx.waker()))).await;
     let http2 = connection.run().await;
+    connection.core.unregister(slot);
     let Connection { core, mut inbox, out, reply, stream, .. } = connection;
     core.buffers.put_text(out);
     core.buffers.put_text(reply);
@@ -341,7 +343,6 @@ impl Connection {
             let mut exchange = Exchange {
                 core: &core,
                 local,
-                route,
                 forward,
                 client: &mut self.stream,
                 inbox: &mut self.inbox,

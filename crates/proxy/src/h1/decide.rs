@@ -9,7 +9,7 @@ use portcullis_gate::context::RequestId;
 use portcullis_gate::policy::Target;
 use portcullis_gate::trail::Trail;
 use portcullis_gate::{Admission, Permit, Reply, RequestContext};
-use portcullis_wire::{self as wire, Body, RequestError, Scratch, Version};
+use portcullis_wire::{self as wire, Body, RequestError, RequestHead, Scratch, Version};
 
 use crate::core::{Core, Local};
 use crate::own;
@@ -105,22 +105,42 @@ pub fn decide(
     out: &mut Vec<u8>,
     trail: &mut Trail,
 ) -> Decision {
-    let caps = wire::Caps {
-        head: local.settings.caps.headers,
-        target: local.settings.caps.target,
-        fields: wire::MAX_FIELDS,
+    let read = view(bytes, &local.settings.caps, caller, |head, request| {
+        decide_head(core, local, caller, head, request, out, trail)
+    });
+    match read {
+        Ok(Some(decision)) => decision,
+        Ok(None) => Decision::More,
+        Err(Unread::Http2) => Decision::Http2,
+        Err(Unread::Denied(denial)) => refuse_unread(core, local, caller, denial, trail),
+    }
+}
+
+/// Why there is no head to decide about.
+#[derive(Debug)]
+pub enum Unread {
+    /// The connection speaks HTTP/2.
+    Http2,
+    /// What came is refused as it stands.
+    Denied(Denial),
+}
+
+/// Reads a head from `bytes` and lends it in the form that decisions are made on; `None` when it is not
+/// complete.
+pub fn view<R>(
+    bytes: &[u8],
+    caps: &crate::settings::Caps,
+    caller: Caller,
+    look: impl FnOnce(&Head<'_>, &RequestHead<'_, '_>) -> R,
+) -> Result<Option<R>, Unread> {
+    let denied = |error: RequestError| match error {
+        RequestError::Http2Preface => Unread::Http2,
+        error => Unread::Denied(denial_of(error)),
     };
+    let caps = wire::Caps { head: caps.headers, target: caps.target, fields: wire::MAX_FIELDS };
     let mut scratch = Scratch::new();
-    let request = match wire::parse_request(bytes, &caps, &mut scratch) {
-        Ok(Some(request)) => request,
-        Ok(None) => return Decision::More,
-        Err(RequestError::Http2Preface) => return Decision::Http2,
-        Err(error) => return refuse_unread(core, local, caller, denial_of(&error), trail),
-    };
-    let target = match wire::split_target(request.method, request.target, request.host) {
-        Ok(target) => target,
-        Err(error) => return refuse_unread(core, local, caller, denial_of(&error), trail),
-    };
+    let Some(request) = wire::parse_request(bytes, &caps, &mut scratch).map_err(denied)? else { return Ok(None) };
+    let target = wire::split_target(request.method, request.target, request.host).map_err(denied)?;
     let mut fields = [Field::EMPTY; wire::MAX_FIELDS];
     for (to, from) in fields.iter_mut().zip(request.fields) {
         *to = Field { name: from.name, value: from.value };
@@ -138,8 +158,20 @@ pub fn decide(
         },
         fields: &fields[..request.fields.len()],
     };
-    trail.keep(&head);
-    let id = RequestId::of(&head).unwrap_or_else(|| core.request_id());
+    Ok(Some(look(&head, &request)))
+}
+
+fn decide_head(
+    core: &Core,
+    local: &Local,
+    caller: Caller,
+    head: &Head<'_>,
+    request: &RequestHead<'_, '_>,
+    out: &mut Vec<u8>,
+    trail: &mut Trail,
+) -> Decision {
+    trail.keep(head);
+    let id = RequestId::of(head).unwrap_or_else(|| core.request_id());
     let mut ctx = RequestContext::new(core.now(), caller.peer, caller.secure, id);
     let facts = Facts {
         head_len: request.len,
@@ -152,7 +184,7 @@ pub fn decide(
         upgrade: head.upgrade,
         since: Instant::now(),
     };
-    let permit = match core.shared.gate.admit(&local.policy, &head, &mut ctx) {
+    let permit = match core.shared.gate.admit(&local.policy, head, &mut ctx) {
         Ok(Admission::Forward(permit)) => permit,
         Ok(Admission::Preflight) => return answered(ctx, Reply::preflight(), None, facts, true),
         Err(denial) => return refused(local, ctx, denial, facts),
@@ -170,7 +202,7 @@ pub fn decide(
     };
     out.clear();
     Toward {
-        head: &head,
+        head,
         policy: &local.policy,
         route,
         identity: permit.identity(),
@@ -199,7 +231,7 @@ fn answered(ctx: RequestContext, reply: Reply, denial: Option<Denial>, facts: Fa
     Decision::Answer(Box::new(Answered { ctx, reply, denial, facts, preflight }))
 }
 
-fn denial_of(error: &RequestError) -> Denial {
+fn denial_of(error: RequestError) -> Denial {
     match error.status() {
         414 => Denial::TargetTooLong,
         417 => Denial::ExpectationFailed,

@@ -7,7 +7,6 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 
 use portcullis_core::Denial;
-use portcullis_gate::Route;
 
 use super::decide::Forward;
 use super::download::{Download, Phase};
@@ -21,7 +20,6 @@ use crate::io::Stream;
 pub struct Exchange<'a> {
     pub core: &'a Rc<Core>,
     pub local: &'a Local,
-    pub route: &'a Route,
     pub forward: &'a Forward,
     pub client: &'a mut Stream,
     /// Bytes of the client that were read and not yet used.

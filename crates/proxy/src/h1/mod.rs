@@ -8,4 +8,4 @@ mod exchange;
 mod upload;
 
 pub use connection::{Door, serve};
-pub use decide::Caller;
+pub use decide::{Caller, Unread, view};

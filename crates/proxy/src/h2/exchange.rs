@@ -193,8 +193,8 @@ impl Relay {
 
     /// Sends what is due of the request. Ready when all of it went, or the upstream takes no more.
     fn poll_send(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Denial>> {
-        let Some(connection) = &mut self.connection else { return Poll::Ready(Ok(())) };
         loop {
+            let Some(connection) = &mut self.connection else { return Poll::Ready(Ok(())) };
             while self.written < self.pending.len() {
                 match ready!(connection.stream.poll_put(cx, &self.pending[self.written..])) {
                     Ok(count) => self.written += count,
