@@ -1,0 +1,3 @@
+//! What the `portcullis` binary is made of.
+
+pub mod config;
