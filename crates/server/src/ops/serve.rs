@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
-use portcullis_core::event::{EventKind, Recorder as _, SecurityEvent, Subject};
+use portcullis_core::event::{EventKind, SecurityEvent, Subject};
 use portcullis_core::quota::LimitTable;
 use portcullis_gate::Gate;
 use portcullis_proxy::{Certificates, Engine, Start};
