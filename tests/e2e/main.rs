@@ -1,1 +1,8 @@
 //! End to end: the real binary, real sockets, real servers.
+//!
+//! A test that shows a claim of `docs/contract.md` carries its ID in its name.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on fails")]
+
+mod apps;
+mod ground;
+mod pump;

@@ -1,1 +1,26 @@
 //! The decision: may this request pass, and how does its answer leave.
+//!
+//! [`Gate::admit`] is the whole life of a request on one page. It never waits and never does I/O: what it
+//! needs is in the immutable [`Policy`] and in bounded memory. The proxy, the HTTP/2 door, the tower layer
+//! and the gateway's own endpoints all go through it, and only it can make the [`Permit`] that forwarding
+//! takes.
+#![warn(missing_docs)]
+
+pub mod authn;
+pub mod context;
+pub mod cors;
+pub mod edge;
+pub mod gate;
+pub mod headers;
+pub mod layer;
+pub mod limit;
+pub mod policy;
+pub mod reply;
+pub mod seal;
+pub mod trail;
+
+pub use context::RequestContext;
+pub use gate::{Admission, Gate, Permit};
+pub use policy::{Policy, Route, Target};
+pub use reply::Reply;
+pub use seal::Sealing;

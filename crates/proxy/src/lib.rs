@@ -1,1 +1,27 @@
 //! Bytes: listeners, TLS, the per-core engine, upstream pools, relay, drain.
+//!
+//! Each core runs one single-threaded runtime with a listener of its own; connections, upstream pool and
+//! buffers never leave their core. HTTP/1.1 is read and written by an engine of our own on
+//! `portcullis-wire`; HTTP/2 comes in through hyper. Both ask the same gate.
+
+pub mod buffers;
+pub mod certificate;
+pub mod core;
+pub mod deadline;
+pub mod explain;
+mod h1;
+mod h2;
+pub mod io;
+pub mod listen;
+mod own;
+mod pool;
+pub mod settings;
+pub mod supervisor;
+mod toward;
+mod tunnel;
+
+pub use certificate::Certificates;
+pub use core::Snapshot;
+pub use explain::{Explanation, Outcome, explain};
+pub use settings::{Bind, Caps, Endpoint, Listener, Settings, Upstream};
+pub use supervisor::{Engine, Start, StartError};

@@ -1,6 +1,20 @@
 //! Limits: the grammar of a rate, the scopes it counts by, the sliding-window arithmetic and the table.
+//!
+//! `docs/limiter.md` states what is promised and why it holds.
+
+mod key;
+mod rate;
+mod recent;
+mod region;
+mod table;
+mod window;
 
 use std::fmt;
+
+pub use key::{KeyPart, LimitKey};
+pub use rate::{LimitSpec, Rate, RateError, RateProblem, Unit};
+pub use recent::RecentSuccess;
+pub use table::LimitTable;
 
 /// What a limit counts by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -30,6 +44,11 @@ impl Scope {
             Scope::User => "user",
             Scope::Key => "key",
         }
+    }
+
+    /// The scope with that name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|scope| scope.name() == name)
     }
 
     /// Whether it can be counted only after authentication.

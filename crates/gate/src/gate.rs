@@ -1,0 +1,262 @@
+//! The decision about a request, on one page.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use portcullis_core::event::EventKind;
+use portcullis_core::quota::{LimitTable, RecentSuccess};
+use portcullis_core::route::{CanonicalPath, Match};
+use portcullis_core::{Client, Denial, Head, Identity, Upgrade};
+
+use crate::authn::Found;
+use crate::context::{Note, RequestContext};
+use crate::cors::{Origin, Preflight};
+use crate::limit::{Counted, LimitRule, Limiter, Mode};
+use crate::policy::{Policy, Route, UnknownRoutes};
+
+/// The gate: what outlives a policy. One for the process, shared by all cores.
+#[derive(Debug)]
+pub struct Gate {
+    limiter: Limiter,
+    recent: RecentSuccess,
+}
+
+/// How many pairs of an address and a credential that succeeded are remembered: 512 KiB.
+const REMEMBERED: usize = 65_536;
+
+/// What becomes of a request that was not refused.
+#[derive(Debug)]
+pub enum Admission {
+    /// It may go where its route says; forwarding takes the permit.
+    Forward(Permit),
+    /// A CORS preflight, answered by the gateway.
+    Preflight,
+}
+
+/// The proof that a request was admitted. Only [`Gate::admit`] makes one, so what was not admitted cannot
+/// be forwarded.
+#[derive(Debug)]
+pub struct Permit {
+    route: Option<usize>,
+    identity: Option<Arc<Identity>>,
+}
+
+impl Permit {
+    /// The route it was admitted on.
+    pub fn route<'p>(&self, policy: &'p Policy) -> &'p Route {
+        policy.route(self.route)
+    }
+
+    /// Who the application is told it is.
+    pub fn identity(&self) -> Option<&Identity> {
+        self.identity.as_deref()
+    }
+}
+
+impl Gate {
+    /// A gate over a table of counters. `seed` must come from the system's random source.
+    pub fn new(table: LimitTable, seed: [u64; 2]) -> Self {
+        Self { limiter: Limiter::new(table, seed), recent: RecentSuccess::new(REMEMBERED) }
+    }
+
+    /// Decides about a request. The order matters: a wrong credential ends here under its own limit and
+    /// costs nobody's allowance (ruling R4), what needs no identity is counted before one is accepted, and
+    /// what counts by identity comes last.
+    pub fn admit(&self, policy: &Policy, head: &Head<'_>, ctx: &mut RequestContext) -> Result<Admission, Denial> {
+        ctx.client = policy.edge.client(ctx.client.peer, head, head.secure)?;
+        let client = ctx.client;
+        ctx.step("edge", true, || describe(client));
+        let path = CanonicalPath::parse(head.path).map_err(|error| Denial::Malformed(error.name()))?;
+        let found = self.find(policy, head, &path, ctx)?;
+        let route = policy.route(found.route);
+        if let Some(admission) = cross_origin(policy, head, ctx)? {
+            return Ok(admission);
+        }
+        self.satisfy(policy, route, head, ctx)?;
+        // An application that spells more loosely or strictly than we match might take these instead.
+        for other in found.others() {
+            self.satisfy(policy, policy.route(other), head, ctx)?;
+        }
+        ctx.step("forward", true, || route.target.to_string());
+        Ok(Admission::Forward(Permit { route: ctx.route, identity: ctx.identity.clone() }))
+    }
+
+    /// Meets everything that a route asks for.
+    fn satisfy(&self, policy: &Policy, route: &Route, head: &Head<'_>, ctx: &mut RequestContext) -> Result<(), Denial> {
+        let presented = self.present(policy, route, head, ctx)?;
+        self.limit(&route.before_authn, route, ctx)?;
+        self.accept(policy, presented, ctx)?;
+        self.limit(&route.after_authn, route, ctx).inspect_err(|_| self.give_back(route, ctx))
+    }
+
+    /// Which rules apply: the named route that fits best, or the default.
+    fn find<'p>(
+        &self,
+        policy: &'p Policy,
+        head: &Head<'_>,
+        path: &'p CanonicalPath<'_>,
+        ctx: &mut RequestContext,
+    ) -> Result<Match<'p>, Denial> {
+        let found = policy
+            .table
+            .find(head.method, path, head.upgrade)
+            .map_err(|error| Denial::Malformed(error.name()))?;
+        ctx.route = found.route;
+        // A preflight speaks for another method; whether its route is known shows when that one comes.
+        if found.route.is_none() && policy.unknown_routes == UnknownRoutes::Closed && head.method != "OPTIONS" {
+            ctx.allow = policy.table.allowed_methods(path);
+            let denial = if ctx.allow.is_empty() { Denial::UnknownRoute } else { Denial::MethodNotAllowed };
+            ctx.step("route", false, || "no route names it, and unknown routes are closed".to_owned());
+            return Err(denial);
+        }
+        ctx.step("route", true, || format!("`{}`", policy.route(found.route).name));
+        Ok(found)
+    }
+
+    /// Applies the limits of one stage; the tightest is shown, the first enforced refusal ends it.
+    fn limit(&self, rules: &[LimitRule], route: &Route, ctx: &mut RequestContext) -> Result<(), Denial> {
+        if rules.is_empty() {
+            return Ok(());
+        }
+        let (client, identity) = (ctx.client, ctx.identity.clone());
+        let counted = Counted { client: &client, route: &route.name, identity: identity.as_deref() };
+        let (now_ms, dry) = (ctx.now.monotonic_ms, ctx.dry);
+        self.limiter
+            .apply(rules, counted, now_ms, dry, |rule, verdict| {
+                let refuses = !verdict.admitted && rule.mode == Mode::Enforce;
+                if rule.mode == Mode::Enforce {
+                    ctx.show(verdict);
+                } else if !verdict.admitted {
+                    ctx.notes.push(Note {
+                        kind: EventKind::RateLimitExceeded,
+                        reason: "rate-limited",
+                        details: Cow::Owned(format!("limit {} reached, observed only", rule.text)),
+                        observed: true,
+                    });
+                }
+                ctx.step("limits", !refuses, || {
+                    let word = if refuses { "exceeded" } else { "within" };
+                    format!("{word} {} ({} left)", rule.text, verdict.remaining)
+                });
+            })
+            .map_err(Denial::RateLimited)
+    }
+
+    /// Which credential is presented, if the route asks for one. A wrong one ends here: it counts against
+    /// its address under a limit of its own, so that guessing is slow whatever else is configured.
+    fn present<'h>(
+        &self,
+        policy: &Policy,
+        route: &Route,
+        head: &Head<'h>,
+        ctx: &mut RequestContext,
+    ) -> Result<Option<Found<'h>>, Denial> {
+        if route.accepts.is_empty() {
+            return Ok(None);
+        }
+        let scheme = match policy.authn.identify(&route.accepts, head) {
+            Found::Wrong(scheme) => scheme,
+            found => return Ok(Some(found)),
+        };
+        ctx.step("authentication", false, || format!("the {scheme} is wrong"));
+        let client = ctx.client;
+        let counted = Counted { client: &client, route: "", identity: None };
+        let now_ms = ctx.now.monotonic_ms;
+        let verdict = if ctx.dry {
+            self.limiter.look(&policy.failures, counted, now_ms)
+        } else {
+            self.limiter.count(&policy.failures, counted, now_ms)
+        };
+        Err(match verdict.filter(|verdict| !verdict.admitted) {
+            Some(verdict) => Denial::TooManyFailures(verdict),
+            None => Denial::InvalidCredential(scheme),
+        })
+    }
+
+    /// Takes the identity that a credential proves. An address over the limit of wrong credentials gets an
+    /// answer only for those that succeeded from there within the hour: nobody is locked out by a neighbour
+    /// who guesses, and a guess that hits does not show.
+    fn accept(&self, policy: &Policy, presented: Option<Found<'_>>, ctx: &mut RequestContext) -> Result<(), Denial> {
+        let (identity, credential) = match presented {
+            None => {
+                ctx.step("authentication", true, || "the route is open".to_owned());
+                return Ok(());
+            }
+            Some(Found::Identity(identity, credential)) => (identity, credential),
+            Some(Found::Nothing(scheme) | Found::Wrong(scheme)) => {
+                ctx.step("authentication", false, || format!("no {scheme} was presented"));
+                return Err(Denial::MissingCredential(scheme));
+            }
+        };
+        let (client, now_ms) = (ctx.client, ctx.now.monotonic_ms);
+        let success = self.limiter.success(client.address, credential);
+        if !self.recent.contains(success, now_ms) {
+            let counted = Counted { client: &client, route: "", identity: None };
+            let failures = self.limiter.look(&policy.failures, counted, now_ms);
+            if let Some(verdict) = failures.filter(|verdict| !verdict.admitted) {
+                ctx.step("authentication", false, || "too many wrong credentials from there".to_owned());
+                return Err(Denial::TooManyFailures(verdict));
+            }
+        }
+        if !ctx.dry {
+            self.recent.record(success, now_ms);
+        }
+        ctx.step("authentication", true, || format!("{} by {}", identity.user, identity.scheme));
+        ctx.identity.get_or_insert(identity);
+        Ok(())
+    }
+
+    /// Gives back what the first limits counted for a request that the later ones refused.
+    fn give_back(&self, route: &Route, ctx: &RequestContext) {
+        if !ctx.dry {
+            let counted = Counted { client: &ctx.client, route: &route.name, identity: ctx.identity.as_deref() };
+            self.limiter.give_back(&route.before_authn, counted, ctx.now.monotonic_ms);
+        }
+    }
+}
+
+/// CORS: a preflight ends here, a foreign origin is noted and refused only where that is configured. A
+/// WebSocket handshake from a foreign page is always refused: no browser would ask anybody else
+/// (cross-site WebSocket hijacking).
+fn cross_origin(policy: &Policy, head: &Head<'_>, ctx: &mut RequestContext) -> Result<Option<Admission>, Denial> {
+    let Some(cors) = &policy.cors else { return Ok(None) };
+    ctx.origin = cors.judge(head);
+    let preflight = cors.preflight(head);
+    if ctx.origin == Origin::Foreign {
+        let websocket = head.upgrade == Upgrade::WebSocket;
+        ctx.step("cors", !(cors.rejects() || websocket || preflight.is_some()), || "the origin is not allowed".to_owned());
+        if cors.rejects() || websocket {
+            return Err(Denial::OriginForbidden);
+        }
+        if preflight.is_some() {
+            return Err(Denial::PreflightForbidden);
+        }
+        ctx.notes.push(Note {
+            kind: EventKind::CorsViolation,
+            reason: "origin-not-allowed",
+            details: Cow::Borrowed("CORS: the origin is not allowed"),
+            observed: false,
+        });
+        return Ok(None);
+    }
+    match preflight {
+        None => Ok(None),
+        Some(Preflight::Allowed) => {
+            ctx.requested_headers = head.field("access-control-request-headers").map(Into::into);
+            ctx.step("cors", true, || "a preflight, answered by the gateway".to_owned());
+            Ok(Some(Admission::Preflight))
+        }
+        Some(_) => {
+            ctx.step("cors", false, || "a preflight for what is not allowed".to_owned());
+            Err(Denial::PreflightForbidden)
+        }
+    }
+}
+
+fn describe(client: Client) -> String {
+    if client.address == client.peer {
+        format!("the client is {}", client.address)
+    } else {
+        format!("the client is {}, named by the trusted proxy {}", client.address, client.peer)
+    }
+}

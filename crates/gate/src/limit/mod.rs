@@ -1,0 +1,152 @@
+//! The limits stage: which rules fit a request, and what they say.
+//!
+//! All rules that fit apply. If one refuses, what the others had counted for this request is given back, so
+//! that a refused request costs nobody's allowance.
+
+use std::net::IpAddr;
+
+use portcullis_core::quota::{KeyPart, LimitKey, LimitTable, Rate, Scope, Verdict};
+use portcullis_core::{Client, Identity};
+
+/// Whether a rule refuses, or only says that it would.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Mode {
+    /// It refuses.
+    #[default]
+    Enforce,
+    /// It is evaluated, logged and counted, and refuses nobody.
+    Observe,
+}
+
+/// One limit as configured.
+#[derive(Debug, Clone)]
+pub struct LimitRule {
+    /// What tells this rule's counters from every other's: stable over reloads as long as the rule is.
+    pub id: u64,
+    /// How many in which window.
+    pub rate: Rate,
+    /// What it counts by.
+    pub scope: Scope,
+    /// Whether it refuses.
+    pub mode: Mode,
+    /// The rule as written, for logs and `explain`.
+    pub text: Box<str>,
+}
+
+impl LimitRule {
+    /// A rule whose id follows from where it stands and what it says: the same after a reload that leaves
+    /// it alone. `place` is the route, or empty for a rule over all routes.
+    pub fn new(place: &str, rate: Rate, scope: Scope, mode: Mode) -> Self {
+        let text = format!("{rate} per {scope}");
+        // The window and the scope make the counter; the count may be raised without starting anew.
+        let id = fnv1a(&[place.as_bytes(), &rate.window_ms().to_le_bytes(), scope.name().as_bytes()]);
+        Self { id, rate, scope, mode, text: text.into() }
+    }
+}
+
+/// Who is counted: what the scopes take their keys from.
+#[derive(Debug, Clone, Copy)]
+pub struct Counted<'a> {
+    /// The client's address.
+    pub client: &'a Client,
+    /// The route that matched.
+    pub route: &'a str,
+    /// The proven identity; rules that need one are skipped without it.
+    pub identity: Option<&'a Identity>,
+}
+
+/// The table of counters and the seed of its keys; one for the life of the process.
+#[derive(Debug)]
+pub struct Limiter {
+    table: LimitTable,
+    seed: [u64; 2],
+}
+
+impl Limiter {
+    /// A limiter over a table of its own. `seed` must be random, so that nobody can choose keys that
+    /// collide.
+    pub fn new(table: LimitTable, seed: [u64; 2]) -> Self {
+        Self { table, seed }
+    }
+
+    /// Applies every rule in order and reports each verdict; stops at the first enforced refusal, whose
+    /// verdict is the error. With `dry`, nothing is counted.
+    pub fn apply(
+        &self,
+        rules: &[LimitRule],
+        counted: Counted<'_>,
+        now_ms: u64,
+        dry: bool,
+        mut report: impl FnMut(&LimitRule, Verdict),
+    ) -> Result<(), Verdict> {
+        for (index, rule) in rules.iter().enumerate() {
+            let Some((key, overflow)) = self.keys(rule, counted) else { continue };
+            let verdict = if dry {
+                self.table.peek(key, overflow, &rule.rate, now_ms)
+            } else {
+                self.table.take(key, overflow, &rule.rate, now_ms)
+            };
+            report(rule, verdict);
+            if !verdict.admitted && rule.mode == Mode::Enforce {
+                if !dry {
+                    self.give_back(&rules[..index], counted, now_ms);
+                }
+                return Err(verdict);
+            }
+        }
+        Ok(())
+    }
+
+    /// Undoes what `apply` counted for a request that was refused after all.
+    pub fn give_back(&self, rules: &[LimitRule], counted: Counted<'_>, now_ms: u64) {
+        for rule in rules {
+            if let Some((key, overflow)) = self.keys(rule, counted) {
+                self.table.give_back(key, overflow, &rule.rate, now_ms);
+            }
+        }
+    }
+
+    /// Counts once against `rule` and says whether it was within.
+    pub fn count(&self, rule: &LimitRule, counted: Counted<'_>, now_ms: u64) -> Option<Verdict> {
+        let (key, overflow) = self.keys(rule, counted)?;
+        Some(self.table.take(key, overflow, &rule.rate, now_ms))
+    }
+
+    /// What `rule` would say, without counting.
+    pub fn look(&self, rule: &LimitRule, counted: Counted<'_>, now_ms: u64) -> Option<Verdict> {
+        let (key, overflow) = self.keys(rule, counted)?;
+        Some(self.table.peek(key, overflow, &rule.rate, now_ms))
+    }
+
+    /// A credential presented from an address, for the memory of successes.
+    pub fn success(&self, address: IpAddr, credential: &[u8]) -> LimitKey {
+        LimitKey::new(self.seed, 0, &[KeyPart::Address(address), KeyPart::Octets(credential)])
+    }
+
+    /// The counter of this caller under this rule, and the one that newcomers of the same neighbourhood
+    /// share when the table is full: /16 of IPv4, /32 of IPv6. `None` where the scope needs an identity
+    /// that is not known.
+    fn keys(&self, rule: &LimitRule, counted: Counted<'_>) -> Option<(LimitKey, LimitKey)> {
+        let key = |parts: &[KeyPart<'_>]| LimitKey::new(self.seed, rule.id, parts);
+        let address = counted.client.address;
+        let own = match rule.scope {
+            Scope::Ip => key(&[KeyPart::Address(address)]),
+            Scope::Global => key(&[]),
+            Scope::Route => key(&[KeyPart::Text(counted.route)]),
+            Scope::User => key(&[KeyPart::Text(&counted.identity?.user)]),
+            Scope::Key => key(&[KeyPart::Text(&counted.identity?.credential)]),
+        };
+        Some((own, key(&[KeyPart::Network(address)])))
+    }
+}
+
+/// FNV-1a over parts with a separator: only has to tell the rules of one configuration apart.
+fn fnv1a(parts: &[&[u8]]) -> u64 {
+    let mut hash = 0xcbf2_9ce4_8422_2325_u64;
+    for part in parts {
+        for byte in part.iter().chain(&[0xff]) {
+            hash = (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
+        }
+    }
+    hash
+}

@@ -1,0 +1,219 @@
+//! The immutable snapshot of the configuration that every decision reads, swapped whole at reload.
+
+use std::fmt;
+
+use portcullis_core::Denial;
+use portcullis_core::identity::Scheme;
+use portcullis_core::route::{Conflict, Pattern, RouteTable};
+
+use crate::authn::Authn;
+use crate::context::RequestContext;
+use crate::cors::Cors;
+use crate::edge::Edge;
+use crate::headers::Headers;
+use crate::limit::LimitRule;
+use crate::reply::{Replies, Reply};
+
+/// Where a permitted request goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Target {
+    /// To the upstream with this index.
+    Upstream(usize),
+    /// To an endpoint of the gateway itself.
+    Own(Own),
+}
+
+/// The gateway's own endpoints.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Own {
+    /// `GET …/health`: whether the gateway and its upstreams work.
+    Health,
+}
+
+/// Everything that is decided per route.
+#[derive(Debug)]
+pub struct Route {
+    /// The pattern as written, or `default`.
+    pub name: Box<str>,
+    /// The credentials it accepts, any one of them; empty means open.
+    pub accepts: Vec<Scheme>,
+    /// Limits that need no identity; they protect the checks below them.
+    pub before_authn: Vec<LimitRule>,
+    /// Limits that count by identity.
+    pub after_authn: Vec<LimitRule>,
+    /// Where it goes.
+    pub target: Target,
+    /// Whether the application sees the client's credentials.
+    pub pass_credentials: bool,
+    /// The largest request body in bytes.
+    pub max_body: u64,
+    /// What a WebSocket on this route may cost.
+    pub websocket: WebSocketRules,
+}
+
+/// What an upgraded connection may cost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct WebSocketRules {
+    /// Milliseconds without a byte in either direction after which it is closed; 0 for no end.
+    pub idle_ms: u64,
+    /// How many may be open at once over all cores; 0 for no cap of its own.
+    pub connections: u32,
+}
+
+/// Which answers of the application are replaced by a reply without details.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum ReplaceErrors {
+    /// None.
+    #[default]
+    Never,
+    /// 5xx.
+    Server,
+    /// 4xx and 5xx.
+    All,
+}
+
+impl ReplaceErrors {
+    /// Whether an answer with this status is replaced.
+    pub fn replaces(self, status: u16) -> bool {
+        match self {
+            ReplaceErrors::Never => false,
+            ReplaceErrors::Server => status >= 500,
+            ReplaceErrors::All => status >= 400,
+        }
+    }
+}
+
+/// The policy in force.
+#[derive(Debug)]
+pub struct Policy {
+    pub(crate) edge: Edge,
+    pub(crate) table: RouteTable,
+    /// In the order of the patterns of `table`; the default route stands last.
+    pub(crate) routes: Vec<Route>,
+    pub(crate) unknown_routes: UnknownRoutes,
+    pub(crate) cors: Option<Cors>,
+    pub(crate) authn: Authn,
+    /// The limit of wrong credentials per address.
+    pub(crate) failures: LimitRule,
+    pub(crate) headers: Headers,
+    pub(crate) replies: Replies,
+    pub(crate) replace_errors: ReplaceErrors,
+}
+
+/// What happens to a request that no route names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum UnknownRoutes {
+    /// It is treated by the default route.
+    #[default]
+    Pass,
+    /// It is refused with 404, or 405 where another method is known.
+    Closed,
+}
+
+/// What a policy is built from; every stage brings its own part.
+#[derive(Debug)]
+pub struct Parts {
+    /// Trusted proxies.
+    pub edge: Edge,
+    /// The named routes.
+    pub routes: Vec<(Pattern, Route)>,
+    /// What applies where no route is named.
+    pub default_route: Route,
+    /// Whether unnamed routes pass.
+    pub unknown_routes: UnknownRoutes,
+    /// Cross-origin rules; without them the application's own pass through.
+    pub cors: Option<Cors>,
+    /// The authenticators.
+    pub authn: Authn,
+    /// The limit of wrong credentials per address.
+    pub failures: LimitRule,
+    /// Response headers.
+    pub headers: Headers,
+    /// What refusals say.
+    pub replies: Replies,
+    /// Which answers of the application are replaced.
+    pub replace_errors: ReplaceErrors,
+}
+
+/// Why a policy cannot be built.
+#[derive(Debug, thiserror::Error)]
+pub enum PolicyError {
+    /// Two routes that match the same requests.
+    #[error("two routes match the same requests")]
+    Conflict(Conflict),
+    /// A route accepts a credential that nothing can judge.
+    #[error("route `{route}` asks for `{scheme}`, which is not configured")]
+    UnknownScheme {
+        /// The route.
+        route: Box<str>,
+        /// The scheme nothing stands for.
+        scheme: Scheme,
+    },
+}
+
+impl Policy {
+    /// Checks that the parts fit together, and builds the policy.
+    pub fn new(parts: Parts) -> Result<Self, PolicyError> {
+        let (patterns, mut routes): (Vec<_>, Vec<_>) = parts.routes.into_iter().unzip();
+        let table = RouteTable::build(patterns).map_err(PolicyError::Conflict)?;
+        routes.push(parts.default_route);
+        for route in &routes {
+            if let Some(scheme) = route.accepts.iter().find(|scheme| !parts.authn.knows(**scheme)) {
+                return Err(PolicyError::UnknownScheme { route: route.name.clone(), scheme: *scheme });
+            }
+        }
+        Ok(Self {
+            edge: parts.edge,
+            table,
+            routes,
+            unknown_routes: parts.unknown_routes,
+            cors: parts.cors,
+            authn: parts.authn,
+            failures: parts.failures,
+            headers: parts.headers,
+            replies: parts.replies,
+            replace_errors: parts.replace_errors,
+        })
+    }
+
+    /// The route with this index, as [`crate::RequestContext::route`] gives it; the default one for `None`.
+    pub fn route(&self, index: Option<usize>) -> &Route {
+        let last = self.routes.len() - 1;
+        &self.routes[index.unwrap_or(last).min(last)]
+    }
+
+    /// Whether the request field `name` is kept from the application: a credential that this gateway
+    /// judged, or a field by which a client could pretend to be the gateway.
+    pub fn withholds(&self, route: &Route, name: &str) -> bool {
+        crate::edge::spoofable(name) || (!route.pass_credentials && self.authn.is_credential(name))
+    }
+
+    /// The answer that says `denial`.
+    pub fn reply(&self, denial: &Denial, ctx: &RequestContext) -> Reply {
+        self.replies.denial(denial, ctx)
+    }
+
+    /// Whether an answer of the application with this status is replaced.
+    pub fn replaces(&self, status: u16) -> bool {
+        self.replace_errors.replaces(status)
+    }
+
+    /// The answer in place of one of the application's.
+    pub fn replaced(&self, status: u16, ctx: &RequestContext) -> Reply {
+        self.replies.replaced(status, ctx)
+    }
+
+    /// The rules about proxies in front of the gateway.
+    pub fn edge(&self) -> &Edge {
+        &self.edge
+    }
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Target::Upstream(index) => write!(f, "upstream {index}"),
+            Target::Own(Own::Health) => f.write_str("the gateway's health endpoint"),
+        }
+    }
+}

@@ -1,0 +1,387 @@
+//! The only place where a refusal becomes an answer.
+
+use portcullis_core::Denial;
+use portcullis_core::identity::Scheme;
+use portcullis_core::quota::Verdict;
+
+use crate::context::RequestContext;
+
+/// An answer that the gateway gives itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reply {
+    /// The status.
+    pub status: u16,
+    /// The media type of the body.
+    pub content_type: Box<str>,
+    /// The body.
+    pub body: Vec<u8>,
+    /// Fields that belong to this answer (`WWW-Authenticate`, `Retry-After`, `Allow`).
+    pub fields: Vec<(&'static str, Box<str>)>,
+    /// Whether the connection ends with it.
+    pub close: bool,
+}
+
+impl Reply {
+    /// The answer to a preflight; its CORS fields come with the seal.
+    pub fn preflight() -> Reply {
+        Reply {
+            status: 200,
+            content_type: "text/plain; charset=utf-8".into(),
+            body: b"OK".to_vec(),
+            fields: Vec::new(),
+            close: false,
+        }
+    }
+}
+
+/// A template of a body, checked when the configuration is read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Template {
+    content_type: Box<str>,
+    pieces: Vec<Piece>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Piece {
+    Text(Box<str>),
+    Slot(Slot),
+}
+
+/// What a template can be filled with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Slot {
+    Limit,
+    Window,
+    Remaining,
+    Reset,
+    RetryAfter,
+    RequestId,
+    Detail,
+    Title,
+    Code,
+    Status,
+}
+
+impl Slot {
+    const ALL: [(&'static str, Slot); 10] = [
+        ("limit", Slot::Limit),
+        ("window", Slot::Window),
+        ("remaining", Slot::Remaining),
+        ("reset", Slot::Reset),
+        ("retry_after", Slot::RetryAfter),
+        ("request_id", Slot::RequestId),
+        ("detail", Slot::Detail),
+        ("title", Slot::Title),
+        ("code", Slot::Code),
+        ("status", Slot::Status),
+    ];
+}
+
+/// A placeholder that does not exist.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("there is no placeholder {{{name}}}; valid ones are {valid}")]
+pub struct UnknownPlaceholder {
+    /// The name as written.
+    pub name: String,
+    /// The names there are.
+    pub valid: String,
+}
+
+impl Template {
+    /// Reads a template. `{name}` is a placeholder where `name` is made of small letters and `_`; every
+    /// other brace is text, so JSON stands as it is.
+    pub fn new(content_type: &str, body: &str) -> Result<Self, UnknownPlaceholder> {
+        let mut pieces = Vec::new();
+        let mut rest = body;
+        let mut text = String::new();
+        while let Some(open) = rest.find('{') {
+            let after = &rest[open + 1..];
+            let name_len = after.bytes().take_while(|byte| byte.is_ascii_lowercase() || *byte == b'_').count();
+            text.push_str(&rest[..open]);
+            if name_len > 0 && after.as_bytes().get(name_len) == Some(&b'}') {
+                let name = &after[..name_len];
+                let Some((_, slot)) = Slot::ALL.iter().find(|(known, _)| *known == name) else {
+                    let valid = Slot::ALL.map(|(known, _)| format!("{{{known}}}")).join(" ");
+                    return Err(UnknownPlaceholder { name: name.to_owned(), valid });
+                };
+                if !text.is_empty() {
+                    pieces.push(Piece::Text(std::mem::take(&mut text).into()));
+                }
+                pieces.push(Piece::Slot(*slot));
+                rest = &after[name_len + 1..];
+            } else {
+                text.push('{');
+                rest = after;
+            }
+        }
+        text.push_str(rest);
+        if !text.is_empty() {
+            pieces.push(Piece::Text(text.into()));
+        }
+        Ok(Self { content_type: content_type.into(), pieces })
+    }
+
+    fn fill(&self, values: &Values<'_>) -> Vec<u8> {
+        let mut out = String::with_capacity(160);
+        for piece in &self.pieces {
+            match piece {
+                Piece::Text(text) => out.push_str(text),
+                Piece::Slot(slot) => values.write(*slot, &mut out),
+            }
+        }
+        out.into_bytes()
+    }
+}
+
+struct Values<'a> {
+    ctx: &'a RequestContext,
+    status: u16,
+    code: &'a str,
+    detail: &'a str,
+    verdict: Option<Verdict>,
+}
+
+impl Values<'_> {
+    fn write(&self, slot: Slot, out: &mut String) {
+        let number = |out: &mut String, value: u64| out.push_str(itoa::Buffer::new().format(value));
+        let verdict = self.verdict;
+        match slot {
+            Slot::Limit => number(out, verdict.map_or(0, |v| u64::from(v.limit))),
+            Slot::Window => window(verdict.map_or(0, |v| v.window_s), out),
+            Slot::Remaining => number(out, verdict.map_or(0, |v| u64::from(v.remaining))),
+            Slot::Reset => number(out, verdict.map_or(0, |v| reset_unix_s(self.ctx, &v))),
+            Slot::RetryAfter => number(out, verdict.map_or(0, |v| retry_after_s(&v))),
+            Slot::RequestId => out.push_str(self.ctx.request_id.as_str()),
+            Slot::Detail => out.push_str(self.detail),
+            Slot::Title => out.push_str(reason_phrase(self.status)),
+            Slot::Code => out.push_str(self.code),
+            Slot::Status => number(out, u64::from(self.status)),
+        }
+    }
+}
+
+/// The window in the words clients of slowapi know: `1 minute`, `5 minute`, `1 hour`.
+fn window(seconds: u32, out: &mut String) {
+    let (count, unit) = match seconds {
+        s if s > 0 && s.is_multiple_of(86_400) => (s / 86_400, " day"),
+        s if s > 0 && s.is_multiple_of(3_600) => (s / 3_600, " hour"),
+        s if s > 0 && s.is_multiple_of(60) => (s / 60, " minute"),
+        s => (s, " second"),
+    };
+    out.push_str(itoa::Buffer::new().format(count));
+    out.push_str(unit);
+}
+
+/// When the whole allowance is there again, in Unix seconds, rounded up.
+pub(crate) fn reset_unix_s(ctx: &RequestContext, verdict: &Verdict) -> u64 {
+    (ctx.now.unix_ms + verdict.reset_ms).div_ceil(1000)
+}
+
+/// The seconds to wait, rounded up and at least one: a client that waits them is admitted.
+pub(crate) fn retry_after_s(verdict: &Verdict) -> u64 {
+    verdict.retry_after_ms.div_ceil(1000).max(1)
+}
+
+/// What refusals say: RFC 9457 problem documents, or the templates of the configuration.
+#[derive(Debug, Clone, Default)]
+pub struct Replies {
+    templates: Vec<(&'static str, Template)>,
+    /// What stands before `/problems/…` in the `type` of a problem document.
+    base: Box<str>,
+}
+
+/// The code under which a replaced answer of the application finds its template.
+pub const UPSTREAM_ERROR: &str = "upstream-error";
+
+impl Replies {
+    /// Replies with those templates, by code ([`Denial::CODES`] or [`UPSTREAM_ERROR`]). `base` stands
+    /// before `/problems/CODE` in the type of a problem document.
+    pub fn new(templates: Vec<(&'static str, Template)>, base: &str) -> Self {
+        Self { templates, base: base.into() }
+    }
+
+    /// The answer that says `denial`.
+    pub fn denial(&self, denial: &Denial, ctx: &RequestContext) -> Reply {
+        let verdict = match denial {
+            Denial::RateLimited(verdict) | Denial::TooManyFailures(verdict) => Some(*verdict),
+            _ => None,
+        };
+        let values =
+            Values { ctx, status: denial.status(), code: denial.code(), detail: denial.detail(), verdict };
+        let mut reply = self.render(&values);
+        reply.close = denial.closes();
+        match denial {
+            Denial::MissingCredential(scheme) | Denial::InvalidCredential(scheme) => {
+                reply.fields.push(("WWW-Authenticate", challenge(*scheme).into()));
+            }
+            Denial::RateLimited(verdict) | Denial::TooManyFailures(verdict) => {
+                reply.fields.push(("Retry-After", retry_after_s(verdict).to_string().into()));
+            }
+            Denial::TooManyConnections | Denial::Draining => {
+                reply.fields.push(("Retry-After", "1".into()));
+            }
+            Denial::MethodNotAllowed => reply.fields.push(("Allow", ctx.allow.clone().into())),
+            Denial::Malformed(_)
+            | Denial::RequestTimeout
+            | Denial::BodyTooLarge
+            | Denial::TargetTooLong
+            | Denial::HeadersTooLarge
+            | Denial::ExpectationFailed
+            | Denial::UnknownRoute
+            | Denial::OriginForbidden
+            | Denial::PreflightForbidden
+            | Denial::UpstreamUnreachable
+            | Denial::UpstreamMalformed
+            | Denial::UpstreamTimeout
+            | Denial::Internal => {}
+        }
+        reply
+    }
+
+    /// The answer that stands for one of the application's that is not shown.
+    pub fn replaced(&self, status: u16, ctx: &RequestContext) -> Reply {
+        let detail = reason_phrase(status);
+        self.render(&Values { ctx, status, code: UPSTREAM_ERROR, detail, verdict: None })
+    }
+
+    fn render(&self, values: &Values<'_>) -> Reply {
+        let template = self.templates.iter().find(|(code, _)| *code == values.code);
+        let (content_type, body) = match template {
+            Some((_, template)) => (template.content_type.clone(), template.fill(values)),
+            None => ("application/problem+json".into(), self.problem(values)),
+        };
+        Reply { status: values.status, content_type, body, fields: Vec::new(), close: false }
+    }
+
+    /// An RFC 9457 problem document. Every value is a number, a constant of ours or a checked id, so
+    /// nothing needs escaping.
+    fn problem(&self, values: &Values<'_>) -> Vec<u8> {
+        let mut out = String::with_capacity(220);
+        out.push_str(r#"{"type":""#);
+        out.push_str(&self.base);
+        out.push_str("/problems/");
+        out.push_str(values.code);
+        out.push_str(r#"","title":""#);
+        values.write(Slot::Title, &mut out);
+        out.push_str(r#"","status":"#);
+        values.write(Slot::Status, &mut out);
+        out.push_str(r#","detail":""#);
+        out.push_str(values.detail);
+        out.push_str(r#"","request_id":""#);
+        values.write(Slot::RequestId, &mut out);
+        out.push('"');
+        if values.verdict.is_some() {
+            out.push_str(r#","retry_after":"#);
+            values.write(Slot::RetryAfter, &mut out);
+        }
+        out.push('}');
+        out.into_bytes()
+    }
+}
+
+/// The challenge of a scheme (RFC 9110 section 11.6.1).
+fn challenge(scheme: Scheme) -> &'static str {
+    match scheme {
+        Scheme::IngestToken => "IngestToken",
+        Scheme::ApiKey => "ApiKey",
+    }
+}
+
+/// The reason phrase of the statuses that the gateway gives or replaces.
+pub fn reason_phrase(status: u16) -> &'static str {
+    match status {
+        200 => "OK",
+        400 => "Bad Request",
+        401 => "Unauthorized",
+        403 => "Forbidden",
+        404 => "Not Found",
+        405 => "Method Not Allowed",
+        408 => "Request Timeout",
+        409 => "Conflict",
+        410 => "Gone",
+        413 => "Content Too Large",
+        414 => "URI Too Long",
+        415 => "Unsupported Media Type",
+        417 => "Expectation Failed",
+        422 => "Unprocessable Content",
+        429 => "Too Many Requests",
+        431 => "Request Header Fields Too Large",
+        500 => "Internal Server Error",
+        501 => "Not Implemented",
+        502 => "Bad Gateway",
+        503 => "Service Unavailable",
+        504 => "Gateway Timeout",
+        505 => "HTTP Version Not Supported",
+        400..=499 => "Client Error",
+        _ => "Error",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::context::RequestId;
+    use portcullis_core::Now;
+
+    fn ctx() -> RequestContext {
+        let now = Now { monotonic_ms: 0, unix_ms: 1_700_000_000_000 };
+        RequestContext::new(now, [127, 0, 0, 1].into(), false, RequestId::from_random(7))
+    }
+
+    const VERDICT: Verdict =
+        Verdict { admitted: false, limit: 60, window_s: 60, remaining: 0, reset_ms: 59_001, retry_after_ms: 11_001 };
+
+    fn body(reply: &Reply) -> &str {
+        std::str::from_utf8(&reply.body).unwrap()
+    }
+
+    #[test]
+    fn a_refusal_is_a_problem_document() {
+        let reply = Replies::new(Vec::new(), "/portcullis").denial(&Denial::RateLimited(VERDICT), &ctx());
+        assert_eq!(
+            body(&reply),
+            r#"{"type":"/portcullis/problems/rate-limited","title":"Too Many Requests","status":429,"detail":"Rate limit exceeded","request_id":"00000000-0000-4000-8000-000000000007","retry_after":12}"#
+        );
+        assert_eq!(reply.fields, [("Retry-After", "12".into())]);
+        assert!(serde_json::from_slice::<serde_json::Value>(&reply.body).is_ok());
+    }
+
+    #[test]
+    fn a_template_speaks_as_the_clients_know() {
+        let of = |text: &str| {
+            let template = Template::new("application/json", text).unwrap();
+            let replies = Replies::new(vec![("rate-limited", template)], "");
+            body(&replies.denial(&Denial::RateLimited(VERDICT), &ctx())).to_owned()
+        };
+        assert_eq!(
+            of(r#"{"error":"Rate limit exceeded: {limit} per {window}"}"#),
+            r#"{"error":"Rate limit exceeded: 60 per 1 minute"}"#
+        );
+        assert_eq!(of(r#"{"detail":{"limit":{limit},"reset":{reset}}}"#), r#"{"detail":{"limit":60,"reset":1700000060}}"#);
+        assert_eq!(of("{} {Not} {x y} {"), "{} {Not} {x y} {");
+    }
+
+    #[test]
+    fn an_unknown_placeholder_is_an_error() {
+        let error = Template::new("application/json", r#"{"a":"{limt}"}"#).unwrap_err();
+        assert_eq!(error.name, "limt");
+        assert!(error.to_string().contains("{limit}"));
+    }
+
+    #[test]
+    fn every_problem_is_json() {
+        let denials = [
+            Denial::Malformed("x"),
+            Denial::MissingCredential(Scheme::ApiKey),
+            Denial::InvalidCredential(Scheme::IngestToken),
+            Denial::UpstreamTimeout,
+            Denial::Internal,
+        ];
+        for denial in denials {
+            let reply = Replies::default().denial(&denial, &ctx());
+            let value: serde_json::Value = serde_json::from_slice(&reply.body).unwrap();
+            assert_eq!(value["status"], denial.status());
+            assert!(Denial::CODES.contains(&denial.code()));
+        }
+    }
+}

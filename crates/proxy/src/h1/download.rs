@@ -1,0 +1,312 @@
+//! The answer on its way to the client.
+
+use std::task::{Context, Poll, ready};
+
+use portcullis_core::{Denial, Upgrade};
+use portcullis_wire::{self as wire, Body, BodyDecoder, Piece, Scratch};
+
+use super::answer::{self, Framing};
+use super::exchange::{Ended, Exchange, Failure};
+use crate::buffers::{Buffer, LARGE, SMALL};
+use crate::core::Core;
+
+/// The most interim answers (1xx) that are passed on before a final one.
+const INTERIM: u8 = 16;
+
+/// Where the answer stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Phase {
+    /// Its head is awaited.
+    Head,
+    /// Its body is passing.
+    Body,
+    /// All of it was read.
+    Done,
+    /// The connection becomes something else.
+    Switched,
+}
+
+/// How far the answer came.
+#[derive(Debug)]
+pub struct Download {
+    pub phase: Phase,
+    /// Bytes of the upstream that were read and not yet used.
+    pub outbox: Buffer,
+    decoder: BodyDecoder,
+    framing: Framing,
+    /// How much of the reply was written.
+    written: usize,
+    /// How many bytes at the front of the outbox were checked and may go.
+    ready: usize,
+    unflushed: bool,
+    large: bool,
+    interims: u8,
+    /// Whether a byte of a final answer was written.
+    pub begun: bool,
+    /// The status of the final answer.
+    pub status: u16,
+    /// Payload bytes of the body.
+    pub bytes: u64,
+    /// Whether the connection to the client goes on.
+    pub keep: bool,
+    /// Whether the connection to the upstream can serve another request.
+    pub reusable: bool,
+}
+
+impl Download {
+    /// Awaits an answer.
+    pub fn new() -> Self {
+        Self {
+            phase: Phase::Head,
+            outbox: Buffer::default(),
+            decoder: BodyDecoder::for_response(Body::Empty),
+            framing: Framing::Verbatim,
+            written: 0,
+            ready: 0,
+            unflushed: false,
+            large: false,
+            interims: 0,
+            begun: false,
+            status: 0,
+            bytes: 0,
+            keep: false,
+            reusable: false,
+        }
+    }
+
+    /// Gives the buffer back.
+    pub fn release(&mut self, core: &Core) {
+        core.buffers.discard(&mut self.outbox);
+    }
+
+    /// Checks what is in the outbox. Verbatim, `ready` grows; otherwise the payload is framed into `reply`.
+    fn scan(&mut self, reply: &mut Vec<u8>) -> Result<(), Failure> {
+        let mut at = self.ready;
+        let bytes = self.outbox.filled();
+        while at < bytes.len() && !self.decoder.is_done() {
+            let (count, piece) = self.decoder.advance(&bytes[at..]).map_err(|_| Failure::Cut)?;
+            let taken = &bytes[at..at + count];
+            if piece == Piece::Data {
+                self.bytes += count as u64;
+                match self.framing {
+                    Framing::Verbatim => {}
+                    Framing::Dechunk => reply.extend_from_slice(taken),
+                    Framing::Enchunk => {
+                        wire::write::chunk_header(reply, count);
+                        reply.extend_from_slice(taken);
+                        reply.extend_from_slice(b"\r\n");
+                    }
+                }
+            }
+            at += count;
+            if count == 0 {
+                break;
+            }
+        }
+        if self.framing == Framing::Verbatim {
+            self.ready = at;
+        } else {
+            self.outbox.consume(at);
+        }
+        if self.decoder.is_done() {
+            self.finish(reply);
+        }
+        Ok(())
+    }
+
+    fn finish(&mut self, reply: &mut Vec<u8>) {
+        self.phase = Phase::Done;
+        if self.framing == Framing::Enchunk {
+            reply.extend_from_slice(b"0\r\n\r\n");
+        }
+    }
+}
+
+impl Exchange<'_> {
+    /// Passes the answer on. Ready once all of it is written.
+    pub fn poll_download(&mut self, cx: &mut Context<'_>) -> Poll<Result<Ended, Failure>> {
+        loop {
+            ready!(self.poll_write(cx))?;
+            match self.download.phase {
+                Phase::Done => {
+                    ready!(self.poll_flush(cx))?;
+                    return Poll::Ready(Ok(Ended::Answered));
+                }
+                Phase::Switched => {
+                    ready!(self.poll_flush(cx))?;
+                    return Poll::Ready(Ok(Ended::Switched));
+                }
+                Phase::Head if !self.download.outbox.is_empty() => {
+                    if self.read_head()? {
+                        continue;
+                    }
+                }
+                Phase::Body if !self.download.outbox.is_empty() => {
+                    let had = self.download.outbox.len();
+                    self.download.scan(self.reply)?;
+                    if self.download.ready > 0 || self.download.outbox.len() < had || self.download.phase == Phase::Done
+                    {
+                        continue;
+                    }
+                }
+                Phase::Head | Phase::Body => {}
+            }
+            // What a TLS session still holds must not wait for the application's next word.
+            let _ = self.poll_flush(cx)?;
+            ready!(self.poll_more(cx))?;
+        }
+    }
+
+    /// Writes what is due to the client.
+    fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Failure>> {
+        let download = &mut self.download;
+        let timeout = self.local.settings.caps.write_timeout;
+        while download.written < self.reply.len() {
+            match ready!(self.client.poll_put(cx, &self.reply[download.written..])) {
+                Ok(count) => download.written += count,
+                Err(_) => return Poll::Ready(Err(Failure::ClientGone)),
+            }
+            download.unflushed = true;
+            if download.phase != Phase::Head {
+                self.deadline.set(timeout);
+            }
+        }
+        if download.written > 0 {
+            self.reply.clear();
+            download.written = 0;
+        }
+        while download.ready > 0 {
+            match ready!(self.client.poll_put(cx, &download.outbox.filled()[..download.ready])) {
+                Ok(count) => {
+                    download.outbox.consume(count);
+                    download.ready -= count;
+                }
+                Err(_) => return Poll::Ready(Err(Failure::ClientGone)),
+            }
+            download.unflushed = true;
+            self.deadline.set(timeout);
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Failure>> {
+        if self.download.unflushed {
+            ready!(tokio::io::AsyncWrite::poll_flush(std::pin::Pin::new(&mut *self.client), cx))
+                .map_err(|_| Failure::ClientGone)?;
+            self.download.unflushed = false;
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Reads more from the upstream.
+    fn poll_more(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Failure>> {
+        let download = &mut self.download;
+        let size = if download.large && download.outbox.is_empty() { LARGE } else { SMALL };
+        if size == LARGE {
+            self.core.buffers.detach(&mut download.outbox);
+        }
+        self.core.buffers.attach(&mut download.outbox, size);
+        let read = self.upstream.poll_fill(cx, &mut download.outbox);
+        let count = match read {
+            Poll::Pending => {
+                self.core.buffers.detach(&mut download.outbox);
+                return Poll::Pending;
+            }
+            Poll::Ready(Ok(count)) => count,
+            Poll::Ready(Err(_)) => 0,
+        };
+        if count > 0 {
+            if download.phase == Phase::Body {
+                self.deadline.set(self.local.settings.upstreams[self.forward.upstream].idle_timeout);
+            }
+            return Poll::Ready(Ok(()));
+        }
+        let clean = matches!(read, Poll::Ready(Ok(_)));
+        match download.phase {
+            Phase::Head if download.outbox.is_empty() && download.interims == 0 => {
+                Poll::Ready(Err(Failure::UpstreamSilent))
+            }
+            Phase::Head => Poll::Ready(Err(Failure::Denied(Denial::UpstreamMalformed))),
+            _ if clean && download.decoder.on_eof().is_ok() => {
+                download.reusable = false;
+                download.finish(self.reply);
+                Poll::Ready(Ok(()))
+            }
+            _ => Poll::Ready(Err(Failure::Cut)),
+        }
+    }
+
+    /// Reads a head from the outbox; `false` when it is not complete.
+    fn read_head(&mut self) -> Result<bool, Failure> {
+        let malformed = Failure::Denied(Denial::UpstreamMalformed);
+        let facts = &self.forward.facts;
+        let (ctx, policy) = (&self.forward.ctx, &self.local.policy);
+        let caps = wire::Caps { head: SMALL, target: 0, fields: wire::MAX_FIELDS };
+        let mut scratch = Scratch::new();
+        let method = if facts.head_only { "HEAD" } else { "GET" };
+        let parsed = wire::parse_response(self.download.outbox.filled(), &caps, method, &mut scratch);
+        let Some(head) = parsed.map_err(|_| malformed)? else { return Ok(false) };
+        let (len, status) = (head.len, head.status);
+        match status {
+            101 => {
+                if facts.upgrade == Upgrade::None || head.upgrade.is_none() {
+                    return Err(malformed);
+                }
+                answer::write_switching(self.reply, &head, policy, ctx);
+                self.download.phase = Phase::Switched;
+                self.download.begun = true;
+                self.download.status = status;
+            }
+            100..=199 => {
+                self.download.interims += 1;
+                if self.download.interims > INTERIM {
+                    return Err(malformed);
+                }
+                if !facts.http10 && (status != 100 || facts.expects) {
+                    answer::write_interim(self.reply, &head);
+                }
+            }
+            _ => {
+                let keep = answer::keeps(facts, &head) && !self.core.shared.is_draining();
+                self.download.status = status;
+                self.download.begun = true;
+                self.download.keep = keep;
+                if policy.replaces(status) {
+                    let reply = policy.replaced(status, ctx);
+                    answer::write_reply(self.reply, &reply, policy, ctx, facts, keep, false);
+                    self.download.bytes = reply.body.len() as u64;
+                    self.download.phase = Phase::Done;
+                    return Ok(true);
+                }
+                self.download.reusable = head.persistent;
+                self.download.framing = answer::write_head(self.reply, &head, policy, ctx, facts, keep);
+                self.download.large = match head.body {
+                    Body::Length(length) => length > SMALL as u64,
+                    Body::Chunked | Body::UntilClose => true,
+                    Body::Empty => false,
+                };
+                self.download.decoder = BodyDecoder::for_response(head.body);
+                self.download.phase = Phase::Body;
+            }
+        }
+        self.download.outbox.consume(len);
+        if self.download.phase == Phase::Body {
+            self.join()?;
+        }
+        Ok(true)
+    }
+
+    /// Moves what of the body came with the head behind it, so that both go in one write.
+    fn join(&mut self) -> Result<(), Failure> {
+        let download = &mut self.download;
+        download.scan(self.reply)?;
+        if download.decoder.is_done() && download.phase == Phase::Body {
+            download.finish(self.reply);
+        }
+        if download.ready > 0 {
+            self.reply.extend_from_slice(&download.outbox.filled()[..download.ready]);
+            download.outbox.consume(std::mem::take(&mut download.ready));
+        }
+        Ok(())
+    }
+}

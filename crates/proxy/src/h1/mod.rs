@@ -1,0 +1,11 @@
+//! The HTTP/1.1 engine: one connection of a client, from its first byte to its last.
+
+mod answer;
+mod connection;
+mod decide;
+mod download;
+mod exchange;
+mod upload;
+
+pub use connection::{Door, serve};
+pub use decide::{Caller, Unread, view};

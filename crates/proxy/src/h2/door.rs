@@ -1,0 +1,298 @@
+//! HTTP/2 connections of clients, and the decision about each of their requests.
+
+use std::convert::Infallible;
+use std::future::{Future, poll_fn};
+use std::io;
+use std::pin::{Pin, pin};
+use std::rc::Rc;
+use std::task::{Context, Poll};
+use std::time::Instant;
+
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode};
+use http_body_util::{Either, Full};
+use hyper::body::{Body as _, Bytes, Incoming};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use portcullis_core::{Denial, Field, Head, Upgrade};
+use portcullis_gate::context::RequestId;
+use portcullis_gate::policy::Target;
+use portcullis_gate::trail::Trail;
+use portcullis_gate::{Admission, Permit, Reply, RequestContext};
+use portcullis_wire::Body;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use super::exchange::{self, Asked, Relay};
+use super::record::Record;
+use crate::buffers::Buffer;
+use crate::core::{Core, Local};
+use crate::h1::Caller;
+use crate::io::Stream;
+use crate::own;
+use crate::toward::Toward;
+
+/// Streams one client may have open at once on a connection.
+const STREAMS: u32 = 128;
+
+/// The body of an answer: ours, or the application's as it comes.
+pub(super) type Answer = Response<Either<Full<Bytes>, Relay>>;
+
+/// Serves an HTTP/2 connection to its end.
+pub async fn serve(core: Rc<Core>, stream: Stream, caller: Caller, inbox: Buffer) {
+    let caps = core.local().settings.caps.clone();
+    let service = {
+        let core = Rc::clone(&core);
+        hyper::service::service_fn(move |request| {
+            let core = Rc::clone(&core);
+            async move { Ok::<_, Infallible>(answer(core, caller, request).await) }
+        })
+    };
+    let io = TokioIo::new(Prefixed { inbox, stream, core: Rc::clone(&core) });
+    let connection = hyper::server::conn::http2::Builder::new(OnThisCore)
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(STREAMS)
+        .max_header_list_size(caps.headers as u32)
+        .keep_alive_interval(caps.idle_timeout)
+        .keep_alive_timeout(caps.header_timeout)
+        .serve_connection(io, service);
+    let mut connection = pin!(connection);
+    let slot = poll_fn(|cx| Poll::Ready(core.register(cx.waker()))).await;
+    let mut leaving = false;
+    // Errors of a connection are the client's affair; each request was recorded by itself.
+    let _ended = poll_fn(|cx| {
+        if core.shared.is_draining() && !leaving {
+            leaving = true;
+            connection.as_mut().graceful_shutdown();
+        }
+        connection.as_mut().poll(cx)
+    })
+    .await;
+    core.unregister(slot);
+}
+
+/// Decides about one request and answers it.
+async fn answer(core: Rc<Core>, caller: Caller, request: Request<Incoming>) -> Answer {
+    let since = Instant::now();
+    let local = core.local();
+    let (parts, body) = request.into_parts();
+    let mut trail = Trail::default();
+    let joined = join_cookies(&parts.headers);
+    let fields: Vec<Field<'_>> = fields_of(&parts.headers, joined.as_deref());
+    let authority = authority_of(&parts);
+    let head = Head {
+        method: parts.method.as_str(),
+        path: parts.uri.path(),
+        query: parts.uri.query(),
+        authority: authority.unwrap_or_default(),
+        secure: caller.secure,
+        upgrade: Upgrade::None,
+        fields: &fields,
+    };
+    trail.keep(&head);
+    let id = RequestId::of(&head).unwrap_or_else(|| core.request_id());
+    let mut ctx = RequestContext::new(core.now(), caller.peer, caller.secure, id);
+    let framing = framing_of(&parts.headers, &body);
+    let decided = match (authority, framing) {
+        (None, _) => Err(Denial::Malformed("authority-disagrees")),
+        (_, None) => Err(Denial::Malformed("invalid-content-length")),
+        _ if parts.method == http::Method::CONNECT => Err(Denial::Malformed("connect-method")),
+        _ if parts.uri.path().len() + parts.uri.query().map_or(0, str::len) > local.settings.caps.target => {
+            Err(Denial::TargetTooLong)
+        }
+        _ => core.shared.gate.admit(&local.policy, &head, &mut ctx),
+    };
+    let record = Record::new(Rc::clone(&core), Rc::clone(&local), trail, since);
+    let permit = match decided {
+        Ok(Admission::Forward(permit)) => permit,
+        Ok(Admission::Preflight) => return ours(&local, Reply::preflight(), ctx, record, None, true),
+        Err(denial) => return refuse(&local, denial, ctx, record),
+    };
+    let framing = framing.unwrap_or(Body::Empty);
+    let route = permit.route(&local.policy);
+    if matches!(framing, Body::Length(length) if length > route.max_body) {
+        return refuse(&local, Denial::BodyTooLarge, ctx, record);
+    }
+    let upstream = match route.target {
+        Target::Upstream(index) => index,
+        Target::Own(own) => {
+            let reply = own::answer(own, &core, &local);
+            return ours(&local, reply, ctx, record, None, false);
+        }
+    };
+    let mut out = core.buffers.text();
+    write_toward(&core, &local, &head, &permit, &ctx, framing, upstream, &mut out);
+    let asked = Asked {
+        out,
+        framing,
+        upstream,
+        max_body: route.max_body,
+        head_only: parts.method == http::Method::HEAD,
+        idempotent: parts.method.is_idempotent(),
+    };
+    match exchange::run(Rc::clone(&core), Rc::clone(&local), asked, body, &ctx).await {
+        Ok(exchange::Answered::Theirs(response, relay)) => {
+            response.map(|()| Either::Right(relay.recorded(record, ctx)))
+        }
+        Ok(exchange::Answered::Replaced(status)) => {
+            let reply = local.policy.replaced(status, &ctx);
+            ours(&local, reply, ctx, record, None, false)
+        }
+        Err(denial) => refuse(&local, denial, ctx, record),
+    }
+}
+
+#[expect(clippy::too_many_arguments, reason = "the parts of one head, none of which belong together elsewhere")]
+fn write_toward(
+    core: &Core,
+    local: &Local,
+    head: &Head<'_>,
+    permit: &Permit,
+    ctx: &RequestContext,
+    body: Body,
+    upstream: usize,
+    out: &mut Vec<u8>,
+) {
+    Toward {
+        head,
+        policy: &local.policy,
+        route: permit.route(&local.policy),
+        identity: permit.identity(),
+        ctx,
+        body,
+        upgrade: None,
+        fallback_host: &local.settings.upstreams[upstream].name,
+    }
+    .write(out, || (core.random(), core.random() as u64));
+}
+
+fn refuse(local: &Local, denial: Denial, ctx: RequestContext, record: Record) -> Answer {
+    let reply = local.policy.reply(&denial, &ctx);
+    ours(local, reply, ctx, record, Some(denial), false)
+}
+
+/// An answer of the gateway's own.
+fn ours(
+    local: &Local,
+    reply: Reply,
+    ctx: RequestContext,
+    mut record: Record,
+    denial: Option<Denial>,
+    preflight: bool,
+) -> Answer {
+    let mut response = Response::new(());
+    *response.status_mut() = StatusCode::from_u16(reply.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let headers = response.headers_mut();
+    append(headers, "content-type", reply.content_type.as_bytes());
+    for (name, value) in &reply.fields {
+        append(headers, name, value.as_bytes());
+    }
+    let seal = if preflight { local.policy.seal_preflight() } else { local.policy.seal() };
+    seal.finish(&ctx, |name, value| append(headers, name, value));
+    record.status = reply.status;
+    record.bytes_out = reply.body.len() as u64;
+    record.finish(&ctx, denial.as_ref());
+    response.map(|()| Either::Left(Full::new(Bytes::from(reply.body))))
+}
+
+/// Appends a field whose name and value may come from configuration or from the application.
+pub(super) fn append(headers: &mut HeaderMap, name: &str, value: &[u8]) {
+    if let (Ok(name), Ok(value)) = (HeaderName::from_bytes(name.as_bytes()), HeaderValue::from_bytes(value)) {
+        headers.append(name, value);
+    }
+}
+
+/// HTTP/2 may split `Cookie` into crumbs; towards HTTP/1.1 they are one field (RFC 9113 section 8.2.3).
+fn join_cookies(headers: &HeaderMap) -> Option<Vec<u8>> {
+    let mut crumbs = headers.get_all(http::header::COOKIE).iter();
+    let mut joined = crumbs.next()?.as_bytes().to_vec();
+    for crumb in crumbs {
+        joined.extend_from_slice(b"; ");
+        joined.extend_from_slice(crumb.as_bytes());
+    }
+    Some(joined)
+}
+
+fn fields_of<'a>(headers: &'a HeaderMap, cookie: Option<&'a [u8]>) -> Vec<Field<'a>> {
+    headers
+        .iter()
+        .filter(|(name, _)| *name != http::header::COOKIE)
+        .map(|(name, value)| Field { name: name.as_str(), value: value.as_bytes() })
+        .chain(cookie.map(|value| Field { name: "cookie", value }))
+        .collect()
+}
+
+/// The authority; `None` where `:authority` and `Host` name two.
+fn authority_of(parts: &http::request::Parts) -> Option<&str> {
+    let named = parts.uri.authority().map_or("", http::uri::Authority::as_str);
+    let mut hosts = parts.headers.get_all(http::header::HOST).iter();
+    match (hosts.next(), hosts.next()) {
+        (None, _) => Some(named),
+        (Some(host), None) => {
+            let host = host.to_str().ok()?;
+            (named.is_empty() || named.eq_ignore_ascii_case(host)).then_some(host)
+        }
+        (Some(_), Some(_)) => None,
+    }
+}
+
+/// How the body goes on; `None` where its length is not one.
+fn framing_of(headers: &HeaderMap, body: &Incoming) -> Option<Body> {
+    let mut lengths = headers.get_all(http::header::CONTENT_LENGTH).iter();
+    match (lengths.next(), lengths.next()) {
+        (None, _) if body.is_end_stream() => Some(Body::Empty),
+        (None, _) => Some(Body::Chunked),
+        (Some(length), None) => {
+            let text = length.to_str().ok()?;
+            let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+            digits.then(|| text.parse().ok().map(Body::Length))?
+        }
+        (Some(_), Some(_)) => None,
+    }
+}
+
+/// Runs what hyper spawns on the core that accepted the connection.
+#[derive(Debug, Clone, Copy)]
+struct OnThisCore;
+
+impl<F> hyper::rt::Executor<F> for OnThisCore
+where
+    F: Future + 'static,
+    F::Output: 'static,
+{
+    fn execute(&self, future: F) {
+        tokio::task::spawn_local(future);
+    }
+}
+
+/// A stream of which something was read already.
+struct Prefixed {
+    inbox: Buffer,
+    stream: Stream,
+    core: Rc<Core>,
+}
+
+impl AsyncRead for Prefixed {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        if this.inbox.is_empty() {
+            return Pin::new(&mut this.stream).poll_read(cx, buf);
+        }
+        let count = this.inbox.len().min(buf.remaining());
+        buf.put_slice(&this.inbox.filled()[..count]);
+        this.inbox.consume(count);
+        this.core.buffers.detach(&mut this.inbox);
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for Prefixed {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.get_mut().stream).poll_write(cx, bytes)
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().stream).poll_shutdown(cx)
+    }
+}

@@ -1,0 +1,8 @@
+//! The HTTP/2 door: hyper reads and writes the frames, the same gate decides, and the request goes on to the
+//! application over HTTP/1.1.
+
+mod door;
+mod exchange;
+mod record;
+
+pub use door::serve;

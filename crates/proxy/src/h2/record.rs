@@ -1,0 +1,43 @@
+//! What is recorded of an HTTP/2 request when its answer ends, or is dropped.
+
+use std::rc::Rc;
+use std::time::Instant;
+
+use portcullis_core::Denial;
+use portcullis_gate::RequestContext;
+use portcullis_gate::trail::{Ending, Trail};
+
+use crate::core::{Core, Local};
+
+/// The record of one request, written once.
+pub(super) struct Record {
+    core: Rc<Core>,
+    local: Rc<Local>,
+    trail: Trail,
+    since: Instant,
+    pub(super) status: u16,
+    pub(super) bytes_in: u64,
+    pub(super) bytes_out: u64,
+    pub(super) aborted: bool,
+}
+
+impl Record {
+    pub(super) fn new(core: Rc<Core>, local: Rc<Local>, trail: Trail, since: Instant) -> Self {
+        Self { core, local, trail, since, status: 0, bytes_in: 0, bytes_out: 0, aborted: false }
+    }
+
+    /// Writes the events of the decision and the access record.
+    pub(super) fn finish(&self, ctx: &RequestContext, denial: Option<&Denial>) {
+        let recorder = &mut **self.core.recorder.borrow_mut();
+        self.trail.events(&self.local.policy, ctx, denial, self.status, recorder);
+        let ending = Ending {
+            status: self.status,
+            denial: denial.map(Denial::code),
+            bytes_in: self.bytes_in,
+            bytes_out: self.bytes_out,
+            duration_us: self.since.elapsed().as_micros() as u64,
+            aborted: self.aborted,
+        };
+        self.trail.access(&self.local.policy, ctx, &ending, recorder);
+    }
+}

@@ -1,0 +1,183 @@
+//! Accepting: sockets, the PROXY protocol, TLS, and which protocol a connection speaks.
+
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::os::unix::fs::FileTypeExt as _;
+use std::path::Path;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use portcullis_gate::edge::proxy_protocol;
+use rustls::ServerConfig;
+use socket2::{Domain, Protocol, Socket, Type};
+use tokio::io::AsyncReadExt as _;
+use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
+use tokio::time::timeout;
+use tokio_rustls::TlsAcceptor;
+
+use crate::buffers::{Buffer, SMALL};
+use crate::core::Core;
+use crate::h1::{self, Door};
+use crate::h1::Caller;
+use crate::h2;
+use crate::io::Stream;
+
+/// How long accepting rests after the process ran out of file descriptors.
+const BREATH: Duration = Duration::from_millis(50);
+/// Connections waiting to be accepted.
+const BACKLOG: i32 = 4096;
+
+/// A bound socket, before it belongs to a core.
+#[derive(Debug)]
+pub(crate) enum Bound {
+    Tcp(std::net::TcpListener),
+    Unix(std::os::unix::net::UnixListener),
+}
+
+/// What the connections of one listener begin with.
+#[derive(Clone)]
+pub(crate) struct Manner {
+    pub(crate) tls: Option<Arc<ServerConfig>>,
+    pub(crate) proxy_protocol: bool,
+}
+
+/// Whether nobody listens there yet. Sockets that share a port would not notice another process that shares
+/// it too, and the kernel would give that one half of our connections.
+pub(crate) fn check_free(address: SocketAddr) -> io::Result<()> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    socket.set_reuse_address(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(1)
+}
+
+/// Binds a TCP socket that other cores may bind too.
+pub(crate) fn bind_tcp(address: SocketAddr) -> io::Result<std::net::TcpListener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    if address.is_ipv6() {
+        // `[::]` takes IPv4 too, whatever the system's default is.
+        socket.set_only_v6(false)?;
+    }
+    socket.set_reuse_address(true)?;
+    socket.set_reuse_port(true)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    Ok(socket.into())
+}
+
+/// Binds a Unix socket; one that a dead process left behind is replaced, a living one is not.
+pub(crate) fn bind_unix(path: &Path) -> io::Result<std::os::unix::net::UnixListener> {
+    if std::fs::symlink_metadata(path).is_ok_and(|metadata| metadata.file_type().is_socket()) {
+        if std::os::unix::net::UnixStream::connect(path).is_ok() {
+            return Err(io::ErrorKind::AddrInUse.into());
+        }
+        std::fs::remove_file(path)?;
+    }
+    let listener = std::os::unix::net::UnixListener::bind(path)?;
+    listener.set_nonblocking(true)?;
+    Ok(listener)
+}
+
+/// Accepts until the task is ended.
+pub(crate) async fn accept(core: Rc<Core>, bound: Bound, manner: Manner) -> io::Result<()> {
+    match bound {
+        Bound::Tcp(listener) => {
+            let listener = TcpListener::from_std(listener)?;
+            loop {
+                match listener.accept().await {
+                    Ok((stream, peer)) => {
+                        tokio::task::spawn_local(greet_tcp(Rc::clone(&core), stream, peer.ip(), manner.clone()));
+                    }
+                    Err(error) => rest(&error).await,
+                }
+            }
+        }
+        Bound::Unix(listener) => {
+            let listener = UnixListener::from_std(listener)?;
+            loop {
+                match listener.accept().await {
+                    Ok((stream, _)) => {
+                        tokio::task::spawn_local(greet_unix(Rc::clone(&core), stream));
+                    }
+                    Err(error) => rest(&error).await,
+                }
+            }
+        }
+    }
+}
+
+/// A client that went away before it was accepted is nothing; no descriptors left needs a moment.
+async fn rest(error: &io::Error) {
+    if !matches!(error.kind(), io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset) {
+        tokio::time::sleep(BREATH).await;
+    }
+}
+
+async fn greet_unix(core: Rc<Core>, stream: UnixStream) {
+    let peer = IpAddr::V4(Ipv4Addr::LOCALHOST);
+    let Some(_entered) = core.shared.enter(peer) else { return };
+    let caller = Caller { peer, secure: false };
+    serve(core, Stream::Unix(stream), caller, Buffer::default()).await;
+}
+
+async fn greet_tcp(core: Rc<Core>, mut stream: TcpStream, peer: IpAddr, manner: Manner) {
+    // Small answers must not wait for the other side's acknowledgement.
+    if stream.set_nodelay(true).is_err() {
+        return;
+    }
+    let header_timeout = core.local().settings.caps.header_timeout;
+    let mut inbox = Buffer::default();
+    let peer = if manner.proxy_protocol {
+        match timeout(header_timeout, introduced(&core, &mut stream, peer, &mut inbox)).await {
+            Ok(Some(peer)) => peer,
+            _ => return,
+        }
+    } else {
+        portcullis_core::client::canonical(peer)
+    };
+    let Some(_entered) = core.shared.enter(peer) else { return };
+    let Some(config) = manner.tls else {
+        let caller = Caller { peer, secure: false };
+        return serve(core, Stream::Tcp(stream), caller, inbox).await;
+    };
+    // After a PROXY header nothing else may have come: the client's hello follows our reading of it.
+    if !inbox.is_empty() {
+        return;
+    }
+    let Ok(Ok(stream)) = timeout(header_timeout, TlsAcceptor::from(config).accept(stream)).await else { return };
+    let http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
+    let caller = Caller { peer, secure: true };
+    let stream = Stream::Tls(Box::new(stream));
+    if http2 {
+        h2::serve(core, stream, caller, Buffer::default()).await;
+    } else {
+        serve(core, stream, caller, Buffer::default()).await;
+    }
+}
+
+async fn serve(core: Rc<Core>, stream: Stream, caller: Caller, inbox: Buffer) {
+    if let Some((stream, inbox)) = h1::serve(Rc::clone(&core), Door { stream, caller, inbox }).await {
+        h2::serve(core, stream, caller, inbox).await;
+    }
+}
+
+/// The address that a trusted proxy names in its PROXY header; `None` ends the connection.
+async fn introduced(core: &Core, stream: &mut TcpStream, peer: IpAddr, inbox: &mut Buffer) -> Option<IpAddr> {
+    let peer = portcullis_core::client::canonical(peer);
+    if !core.local().policy.edge().trusts(peer) {
+        return None;
+    }
+    core.buffers.attach(inbox, SMALL);
+    loop {
+        let count = stream.read(inbox.room()).await.ok()?;
+        if count == 0 {
+            return None;
+        }
+        inbox.fill(count);
+        if let Some((header, consumed)) = proxy_protocol::parse(inbox.filled()).ok()? {
+            inbox.consume(consumed);
+            return Some(header.source.map_or(peer, |source| portcullis_core::client::canonical(source.ip())));
+        }
+    }
+}

@@ -1,0 +1,44 @@
+//! The gateway's own endpoints, behind the same gate as everything else.
+
+use portcullis_gate::Reply;
+use portcullis_gate::policy::Own;
+
+use crate::core::{Core, Local};
+
+/// Answers an admitted request for one of them.
+pub fn answer(own: Own, core: &Core, local: &Local) -> Reply {
+    match own {
+        Own::Health => health(core, local),
+    }
+}
+
+/// Whether the gateway works, and whether its upstreams could last be reached. The status is 200 as long as
+/// the gateway itself works: a check that restarts it because the application is down would help nobody.
+fn health(core: &Core, local: &Local) -> Reply {
+    let reached = |index: usize| core.shared.is_reached(index);
+    let upstreams = &local.settings.upstreams;
+    let all = (0..upstreams.len()).all(reached);
+    let draining = core.shared.is_draining();
+    let status = match (draining, all) {
+        (true, _) => "draining",
+        (false, true) => "healthy",
+        (false, false) => "degraded",
+    };
+    let mut body = format!(r#"{{"status":"{status}","version":"{}","upstreams":{{"#, env!("CARGO_PKG_VERSION"));
+    for (index, upstream) in upstreams.iter().enumerate() {
+        if index > 0 {
+            body.push(',');
+        }
+        let state = if reached(index) { "reachable" } else { "unreachable" };
+        // Names of upstreams are configuration keys: letters, digits, `-` and `_`.
+        body.push_str(&format!(r#""{}":"{state}""#, upstream.name));
+    }
+    body.push_str("}}");
+    Reply {
+        status: if draining { 503 } else { 200 },
+        content_type: "application/json".into(),
+        body: body.into_bytes(),
+        fields: vec![("Cache-Control", "no-store".into())],
+        close: false,
+    }
+}

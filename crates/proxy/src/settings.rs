@@ -1,0 +1,110 @@
+//! What the data plane is told: listeners, caps, timeouts and upstreams.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Where to listen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Bind {
+    /// An address and port; port 0 takes a free one.
+    Tcp(SocketAddr),
+    /// A Unix socket.
+    Unix(PathBuf),
+}
+
+/// One listener.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listener {
+    /// Where.
+    pub bind: Bind,
+    /// Whether it speaks TLS.
+    pub tls: bool,
+    /// Whether each connection begins with a PROXY protocol header. Only trusted proxies may connect then.
+    pub proxy_protocol: bool,
+}
+
+/// What one client can cost.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Caps {
+    /// From the first byte of a head to its end; also for the TLS handshake and a PROXY header.
+    pub header_timeout: Duration,
+    /// Bytes of a request head.
+    pub headers: usize,
+    /// Bytes of a request target.
+    pub target: usize,
+    /// Without a byte while a body is awaited.
+    pub body_timeout: Duration,
+    /// Without a request on a kept connection.
+    pub idle_timeout: Duration,
+    /// Without progress while an answer is written.
+    pub write_timeout: Duration,
+    /// Connections at once, over all cores.
+    pub connections: usize,
+    /// Connections at once from one address.
+    pub connections_per_ip: usize,
+}
+
+impl Default for Caps {
+    fn default() -> Self {
+        Self {
+            header_timeout: Duration::from_secs(10),
+            headers: 16 * 1024,
+            target: 8 * 1024,
+            body_timeout: Duration::from_secs(60),
+            idle_timeout: Duration::from_secs(75),
+            write_timeout: Duration::from_secs(60),
+            connections: 10_000,
+            connections_per_ip: 256,
+        }
+    }
+}
+
+/// One place an upstream answers at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Endpoint {
+    /// Host name or address, and port.
+    Tcp(String, u16),
+    /// A Unix socket.
+    Unix(PathBuf),
+}
+
+/// An application behind the gateway.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Upstream {
+    /// Its name in the configuration.
+    pub name: String,
+    /// Where it answers; requests go round over those that do.
+    pub endpoints: Vec<Endpoint>,
+    /// To a connection.
+    pub connect_timeout: Duration,
+    /// To the first byte of the answer.
+    pub response_timeout: Duration,
+    /// Between two bytes of the answer.
+    pub idle_timeout: Duration,
+    /// How long an idle connection is kept. Under the five seconds after which common servers close theirs.
+    pub keep_alive: Duration,
+}
+
+impl Upstream {
+    /// An upstream with the timeouts that fit most applications.
+    pub fn new(name: &str, endpoints: Vec<Endpoint>) -> Self {
+        Self {
+            name: name.to_owned(),
+            endpoints,
+            connect_timeout: Duration::from_secs(5),
+            response_timeout: Duration::from_secs(60),
+            idle_timeout: Duration::from_secs(60),
+            keep_alive: Duration::from_secs(4),
+        }
+    }
+}
+
+/// Everything of the data plane that a reload may change. Listeners stay as they were at start.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settings {
+    /// What one client can cost.
+    pub caps: Caps,
+    /// The applications; a route's target is an index into them.
+    pub upstreams: Vec<Upstream>,
+}

@@ -1,0 +1,8 @@
+//! What the commands do: serve, explain, test, demonstrate, check.
+
+pub mod application;
+pub mod banner;
+pub mod demo;
+pub mod explain;
+pub mod policy_test;
+pub mod serve;

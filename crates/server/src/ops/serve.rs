@@ -1,0 +1,200 @@
+//! `run`: from a configuration to a serving gateway, and through reloads to an orderly end.
+
+use std::collections::BTreeMap;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+use portcullis_core::event::{EventKind, Recorder as _, SecurityEvent, Subject};
+use portcullis_core::quota::LimitTable;
+use portcullis_gate::Gate;
+use portcullis_proxy::{Certificates, Engine, Start};
+use sha2::{Digest as _, Sha256};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::watch;
+
+use super::{application, banner};
+use crate::assemble;
+use crate::config::{Loaded, Sources, load};
+use crate::log::Log;
+
+/// How often the files are looked at. By content: a watch on names misses the swap of a symbolic link that
+/// Kubernetes makes.
+const LOOK: Duration = Duration::from_secs(1);
+/// How long an application that was just started may take until it answers.
+const STARTUP: Duration = Duration::from_secs(60);
+
+/// Serves until a signal ends it. `command` is the application to start, if any.
+pub fn serve(sources: &Sources, command: Vec<String>) -> Result<()> {
+    let loaded = load(sources)?;
+    let snapshot = assemble::snapshot(&loaded.config)?;
+    let log = Log::start(assemble::log_settings(&loaded.config)).context("the log cannot be opened")?;
+    banner::print(&loaded);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let served = runtime.block_on(async {
+        let certificates = assemble::certificate_files(&loaded.config)
+            .map(|(cert, key)| Certificates::load(cert, key))
+            .transpose()?;
+        let (stop, stopped) = watch::channel(false);
+        let mut running = None;
+        if !command.is_empty() {
+            let endpoint = snapshot.settings.upstreams[loaded.config.default_upstream].endpoints[0].clone();
+            running = Some(tokio::spawn(application::keep_running(command, log.clone(), stopped)));
+            if !application::answers(&endpoint, STARTUP).await {
+                log.warn("the application does not answer yet; the gateway starts without it");
+            }
+        }
+        let signals = Signals::new()?;
+        let engine = Engine::start(Start {
+            listeners: assemble::listeners(&loaded.config),
+            workers: loaded.config.server.workers.unwrap_or_else(cores),
+            gate: Gate::new(LimitTable::new(LimitTable::DEFAULT_BYTES), random_pair()?),
+            snapshot,
+            certificates: certificates.clone(),
+            recorder: {
+                let log = log.clone();
+                Arc::new(move || log.recorder())
+            },
+            seed: random_pair()?,
+        })?;
+        for address in engine.addresses() {
+            let _ = writeln!(std::io::stdout(), "listening on {address}");
+        }
+        let patience = assemble::patience(&loaded.config);
+        watch_until_ended(sources, loaded, &engine, certificates.as_ref(), &log, signals).await;
+        log.info("shutting down: no new connections, what is running may end");
+        // The application lives until the last request to it was answered.
+        let _ = tokio::task::spawn_blocking(move || engine.drain(patience)).await;
+        let _ = stop.send(true);
+        if let Some(running) = running {
+            let _ = running.await;
+        }
+        anyhow::Ok(())
+    });
+    log.info("stopped");
+    log.shutdown();
+    served
+}
+
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hangup: Signal,
+}
+
+impl Signals {
+    fn new() -> std::io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            hangup: signal(SignalKind::hangup())?,
+        })
+    }
+}
+
+/// Follows changes of the files until SIGTERM or SIGINT.
+async fn watch_until_ended(
+    sources: &Sources,
+    loaded: Loaded,
+    engine: &Engine,
+    certificates: Option<&Certificates>,
+    log: &Log,
+    mut signals: Signals,
+) {
+    let mut seen = fingerprint(&loaded.files);
+    let mut files = loaded.files.clone();
+    let mut certified = certificates.map(|certificates| fingerprint(&paths(certificates)));
+    let mut current = loaded;
+    let mut looks = tokio::time::interval(LOOK);
+    loop {
+        let asked = tokio::select! {
+            _ = signals.terminate.recv() => return,
+            _ = signals.interrupt.recv() => return,
+            _ = signals.hangup.recv() => true,
+            _ = looks.tick() => false,
+        };
+        let now = fingerprint(&files);
+        if asked || now != seen {
+            seen = now;
+            if let Some(fresh) = reload(sources, &current, engine, log) {
+                files = fresh.files.clone();
+                seen = fingerprint(&files);
+                current = fresh;
+            }
+        }
+        if let Some(certificates) = certificates {
+            let now = fingerprint(&paths(certificates));
+            if certified.as_ref() != Some(&now) {
+                certified = Some(now);
+                match certificates.renew() {
+                    Ok(()) => log.info("the certificate was renewed"),
+                    Err(error) => log.error(&format!("the new certificate is refused, the old one stays: {error}")),
+                }
+            }
+        }
+    }
+}
+
+/// Reads the configuration again and puts it in force; a broken one changes nothing.
+fn reload(sources: &Sources, current: &Loaded, engine: &Engine, log: &Log) -> Option<Loaded> {
+    let fresh = load(sources).and_then(|loaded| assemble::snapshot(&loaded.config).map(|snapshot| (loaded, snapshot)));
+    match fresh {
+        Err(problems) => {
+            record(log, "refused", &format!("the changed configuration is refused, the old one stays in force:\n{problems}"));
+            None
+        }
+        Ok((loaded, snapshot)) => {
+            if assemble::listeners(&loaded.config) != assemble::listeners(&current.config) {
+                log.warn("`server.listen` changed: listeners stay as they are until the next start");
+            }
+            log.follow(&assemble::log_settings(&loaded.config));
+            engine.replace(snapshot);
+            record(log, "applied", "the changed configuration is in force");
+            Some(loaded)
+        }
+    }
+}
+
+/// A change of the configuration is a security event.
+fn record(log: &Log, reason: &'static str, details: &str) {
+    let mut recorder = log.recorder();
+    recorder.security(&SecurityEvent {
+        kind: EventKind::ConfigChanged,
+        unix_ms: jiff::Timestamp::now().as_millisecond().unsigned_abs(),
+        subject: Subject::default(),
+        status: 0,
+        reason,
+        details,
+        observed: false,
+    });
+    recorder.flush();
+}
+
+fn paths(certificates: &Certificates) -> Vec<PathBuf> {
+    certificates.files().map(Path::to_owned).to_vec()
+}
+
+/// What the files hold now; a file that is missing is a content of its own.
+fn fingerprint(files: &[PathBuf]) -> BTreeMap<PathBuf, Option<[u8; 32]>> {
+    files
+        .iter()
+        .map(|path| (path.clone(), std::fs::read(path).ok().map(|bytes| Sha256::digest(bytes).into())))
+        .collect()
+}
+
+/// How many cores there are for us.
+pub fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
+/// Sixteen random bytes of the system.
+pub fn random_pair() -> Result<[u64; 2]> {
+    let mut bytes = [0; 16];
+    getrandom::fill(&mut bytes).map_err(|error| anyhow::anyhow!("the system gives no random numbers: {error}"))?;
+    let [mut first, mut second] = [[0; 8]; 2];
+    first.copy_from_slice(&bytes[..8]);
+    second.copy_from_slice(&bytes[8..]);
+    Ok([u64::from_le_bytes(first), u64::from_le_bytes(second)])
+}

@@ -1,0 +1,16 @@
+//! Real applications from the registries behind the gateway, started by it: nothing that works without the
+//! gateway breaks with it.
+//!
+//! `tests/apps/fastapi` (under uvicorn) and `tests/apps/express` have the same endpoints. Every request goes to
+//! the application itself as well, and both answers are compared, field by field; what the gateway is
+//! documented to change is the short list in `compare.rs`.
+
+mod behind;
+mod bodies;
+mod compare;
+mod express;
+mod fastapi;
+mod sockets;
+mod subjects;
+
+use behind::{Behind, Kind, Transport};

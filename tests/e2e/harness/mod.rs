@@ -1,0 +1,21 @@
+//! The rooms of the harness, and what tests use of them.
+
+mod application;
+mod gateway;
+mod http;
+mod journal;
+mod net;
+mod scratch;
+mod shell;
+mod upstream;
+mod wait;
+
+pub use application::Application;
+pub use gateway::{Gateway, Launch, Outcome, binary};
+pub use http::{Connection, Request, Response};
+pub use net::{free_port, is_refused, outer_address};
+pub use portcullis_sample::System;
+pub use scratch::Scratch;
+pub use shell::{Answer as ShellAnswer, guide_command, shell};
+pub use upstream::{Answer, Received, Upstream};
+pub use wait::{PATIENCE, unix_seconds, until};
