@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use portcullis_core::event::EventKind;
 use portcullis_core::quota::{LimitTable, RecentSuccess};
-use portcullis_core::route::CanonicalPath;
+use portcullis_core::route::{CanonicalPath, Match};
 use portcullis_core::{Client, Denial, Head, Identity, Upgrade};
 
 use crate::authn::Found;
@@ -59,45 +59,58 @@ impl Gate {
         Self { limiter: Limiter::new(table, seed), recent: RecentSuccess::new(REMEMBERED) }
     }
 
-    /// Decides about a request. The order matters: who it is comes before what it costs only where the
-    /// check of who it is costs little, and what needs no identity protects what does.
+    /// Decides about a request. The order matters: a wrong credential ends here under its own limit and
+    /// costs nobody's allowance (ruling R4), what needs no identity is counted before one is accepted, and
+    /// what counts by identity comes last.
     pub fn admit(&self, policy: &Policy, head: &Head<'_>, ctx: &mut RequestContext) -> Result<Admission, Denial> {
         ctx.client = policy.edge.client(ctx.client.peer, head, head.secure)?;
         let client = ctx.client;
         ctx.step("edge", true, || describe(client));
-        let route = self.route(policy, head, ctx)?;
+        let path = CanonicalPath::parse(head.path).map_err(|error| Denial::Malformed(error.name()))?;
+        let found = self.find(policy, head, &path, ctx)?;
+        let route = policy.route(found.route);
         if let Some(admission) = cross_origin(policy, head, ctx)? {
             return Ok(admission);
         }
-        self.limit(&route.before_authn, route, ctx)?;
-        self.authenticate(policy, route, head, ctx)?;
-        if let Err(denial) = self.limit(&route.after_authn, route, ctx) {
-            self.give_back(route, ctx);
-            return Err(denial);
+        self.satisfy(policy, route, head, ctx)?;
+        // An application that spells more loosely or strictly than we match might take these instead.
+        for other in found.others() {
+            self.satisfy(policy, policy.route(other), head, ctx)?;
         }
         ctx.step("forward", true, || route.target.to_string());
         Ok(Admission::Forward(Permit { route: ctx.route, identity: ctx.identity.clone() }))
     }
 
+    /// Meets everything that a route asks for.
+    fn satisfy(&self, policy: &Policy, route: &Route, head: &Head<'_>, ctx: &mut RequestContext) -> Result<(), Denial> {
+        let presented = self.present(policy, route, head, ctx)?;
+        self.limit(&route.before_authn, route, ctx)?;
+        self.accept(policy, presented, ctx)?;
+        self.limit(&route.after_authn, route, ctx).inspect_err(|_| self.give_back(route, ctx))
+    }
+
     /// Which rules apply: the named route that fits best, or the default.
-    fn route<'p>(&self, policy: &'p Policy, head: &Head<'_>, ctx: &mut RequestContext) -> Result<&'p Route, Denial> {
-        let path = CanonicalPath::new(head.path).map_err(|error| Denial::Malformed(error.name()))?;
-        let websocket = head.upgrade == Upgrade::WebSocket;
+    fn find<'p>(
+        &self,
+        policy: &'p Policy,
+        head: &Head<'_>,
+        path: &'p CanonicalPath<'_>,
+        ctx: &mut RequestContext,
+    ) -> Result<Match<'p>, Denial> {
         let found = policy
             .table
-            .find(head.method, &path, websocket)
+            .find(head.method, path, head.upgrade)
             .map_err(|error| Denial::Malformed(error.name()))?;
         ctx.route = found.route;
         // A preflight speaks for another method; whether its route is known shows when that one comes.
         if found.route.is_none() && policy.unknown_routes == UnknownRoutes::Closed && head.method != "OPTIONS" {
-            ctx.allow = policy.table.allowed_methods(&path);
+            ctx.allow = policy.table.allowed_methods(path);
             let denial = if ctx.allow.is_empty() { Denial::UnknownRoute } else { Denial::MethodNotAllowed };
             ctx.step("route", false, || "no route names it, and unknown routes are closed".to_owned());
             return Err(denial);
         }
-        let route = policy.route(found.route);
-        ctx.step("route", true, || format!("`{}`", route.name));
-        Ok(route)
+        ctx.step("route", true, || format!("`{}`", policy.route(found.route).name));
+        Ok(found)
     }
 
     /// Applies the limits of one stage; the tightest is shown, the first enforced refusal ends it.
@@ -129,57 +142,68 @@ impl Gate {
             .map_err(Denial::RateLimited)
     }
 
-    /// Who is calling. Wrong credentials count against their address; over that limit an address gets an
-    /// answer only for credentials that succeeded from there within the hour (ruling R4), so that guessing
-    /// is slow and nobody is locked out by a neighbour who guesses.
-    fn authenticate(
+    /// Which credential is presented, if the route asks for one. A wrong one ends here: it counts against
+    /// its address under a limit of its own, so that guessing is slow whatever else is configured.
+    fn present<'h>(
         &self,
         policy: &Policy,
         route: &Route,
-        head: &Head<'_>,
+        head: &Head<'h>,
         ctx: &mut RequestContext,
-    ) -> Result<(), Denial> {
+    ) -> Result<Option<Found<'h>>, Denial> {
         if route.accepts.is_empty() {
-            ctx.step("authentication", true, || "the route is open".to_owned());
-            return Ok(());
+            return Ok(None);
         }
-        let now_ms = ctx.now.monotonic_ms;
+        let scheme = match policy.authn.identify(&route.accepts, head) {
+            Found::Wrong(scheme) => scheme,
+            found => return Ok(Some(found)),
+        };
+        ctx.step("authentication", false, || format!("the {scheme} is wrong"));
         let client = ctx.client;
         let counted = Counted { client: &client, route: "", identity: None };
-        match policy.authn.identify(&route.accepts, head) {
-            Found::Identity(identity, credential) => {
-                let success = self.limiter.success(client.address, credential);
-                if !self.recent.contains(success, now_ms) {
-                    let failures = self.limiter.look(&policy.failures, counted, now_ms);
-                    if let Some(verdict) = failures.filter(|verdict| !verdict.admitted) {
-                        ctx.step("authentication", false, || "too many wrong credentials from there".to_owned());
-                        return Err(Denial::TooManyFailures(verdict));
-                    }
-                }
-                if !ctx.dry {
-                    self.recent.record(success, now_ms);
-                }
-                ctx.step("authentication", true, || format!("{} by {}", identity.user, identity.scheme));
-                ctx.identity = Some(identity);
-                Ok(())
+        let now_ms = ctx.now.monotonic_ms;
+        let verdict = if ctx.dry {
+            self.limiter.look(&policy.failures, counted, now_ms)
+        } else {
+            self.limiter.count(&policy.failures, counted, now_ms)
+        };
+        Err(match verdict.filter(|verdict| !verdict.admitted) {
+            Some(verdict) => Denial::TooManyFailures(verdict),
+            None => Denial::InvalidCredential(scheme),
+        })
+    }
+
+    /// Takes the identity that a credential proves. An address over the limit of wrong credentials gets an
+    /// answer only for those that succeeded from there within the hour: nobody is locked out by a neighbour
+    /// who guesses, and a guess that hits does not show.
+    fn accept(&self, policy: &Policy, presented: Option<Found<'_>>, ctx: &mut RequestContext) -> Result<(), Denial> {
+        let (identity, credential) = match presented {
+            None => {
+                ctx.step("authentication", true, || "the route is open".to_owned());
+                return Ok(());
             }
-            Found::Nothing(scheme) => {
+            Some(Found::Identity(identity, credential)) => (identity, credential),
+            Some(Found::Nothing(scheme) | Found::Wrong(scheme)) => {
                 ctx.step("authentication", false, || format!("no {scheme} was presented"));
-                Err(Denial::MissingCredential(scheme))
+                return Err(Denial::MissingCredential(scheme));
             }
-            Found::Wrong(scheme) => {
-                let verdict = if ctx.dry {
-                    self.limiter.look(&policy.failures, counted, now_ms)
-                } else {
-                    self.limiter.count(&policy.failures, counted, now_ms)
-                };
-                ctx.step("authentication", false, || format!("the {scheme} is wrong"));
-                match verdict.filter(|verdict| !verdict.admitted) {
-                    Some(verdict) => Err(Denial::TooManyFailures(verdict)),
-                    None => Err(Denial::InvalidCredential(scheme)),
-                }
+        };
+        let (client, now_ms) = (ctx.client, ctx.now.monotonic_ms);
+        let success = self.limiter.success(client.address, credential);
+        if !self.recent.contains(success, now_ms) {
+            let counted = Counted { client: &client, route: "", identity: None };
+            let failures = self.limiter.look(&policy.failures, counted, now_ms);
+            if let Some(verdict) = failures.filter(|verdict| !verdict.admitted) {
+                ctx.step("authentication", false, || "too many wrong credentials from there".to_owned());
+                return Err(Denial::TooManyFailures(verdict));
             }
         }
+        if !ctx.dry {
+            self.recent.record(success, now_ms);
+        }
+        ctx.step("authentication", true, || format!("{} by {}", identity.user, identity.scheme));
+        ctx.identity.get_or_insert(identity);
+        Ok(())
     }
 
     /// Gives back what the first limits counted for a request that the later ones refused.
@@ -196,8 +220,8 @@ impl Gate {
 /// (cross-site WebSocket hijacking).
 fn cross_origin(policy: &Policy, head: &Head<'_>, ctx: &mut RequestContext) -> Result<Option<Admission>, Denial> {
     let Some(cors) = &policy.cors else { return Ok(None) };
-    ctx.origin = cors.judge(head);
-    let preflight = cors.preflight(head);
+    ctx.origin = cors.judge(head, ctx.client.secure);
+    let preflight = cors.preflight(head, ctx.origin);
     if ctx.origin == Origin::Foreign {
         let websocket = head.upgrade == Upgrade::WebSocket;
         ctx.step("cors", !(cors.rejects() || websocket || preflight.is_some()), || "the origin is not allowed".to_owned());

@@ -3,7 +3,6 @@
 use std::path::Path;
 use std::time::Duration;
 
-use portcullis_core::quota::Scope;
 use portcullis_core::route::Pattern;
 use portcullis_core::{Denial, identity::Scheme};
 use portcullis_gate::authn::{Authenticator, Authn, SharedSecret};
@@ -18,7 +17,9 @@ use portcullis_gate::reply::{Replies, Template, UPSTREAM_ERROR};
 use portcullis_proxy::{Bind, Caps, Endpoint, Listener, Settings, Snapshot, Upstream};
 
 use crate::config::model::{self, Config};
-use crate::config::{Origin, Problem, Problems};
+use crate::config::origin::Origin;
+use crate::config::{Problem, Problems};
+use crate::log;
 
 /// Builds what a configuration says.
 pub fn snapshot(config: &Config) -> Result<Snapshot, Problems> {
@@ -102,7 +103,7 @@ fn policy(config: &Config) -> Result<Policy, Problems> {
         unknown_routes: if config.server.closed { UnknownRoutes::Closed } else { UnknownRoutes::Pass },
         cors: cross_origin(config)?,
         authn: Authn::new(authenticators(config)),
-        failures: LimitRule::new("failures", config.auth.failures, Scope::Ip, Mode::Enforce),
+        failures: failures_rule(config),
         headers: Headers::new(response_headers(config)),
         replies: replies(config)?,
         replace_errors: match config.replace_errors {
@@ -121,6 +122,19 @@ fn policy(config: &Config) -> Result<Policy, Problems> {
         }
         error @ PolicyError::UnknownScheme { .. } => Problems::from(Problem::new(&own_origin, error.to_string())),
     })
+}
+
+/// Wrong credentials are counted by address, whatever route they were tried on.
+fn failures_rule(config: &Config) -> LimitRule {
+    let limit = &config.auth.failures;
+    LimitRule::new("failures", limit.rate, limit.scope, mode_of(limit.mode))
+}
+
+fn mode_of(mode: model::Mode) -> Mode {
+    match mode {
+        model::Mode::Enforce => Mode::Enforce,
+        model::Mode::Observe => Mode::Observe,
+    }
 }
 
 fn authenticators(config: &Config) -> Vec<Authenticator> {
@@ -221,7 +235,7 @@ fn cross_origin(config: &Config) -> Result<Option<Cors>, Problems> {
     };
     Cors::new(stage)
         .map(Some)
-        .map_err(|error| Problems::from(Problem::new(&from.origin, format!("`cors`: {error}"))))
+        .map_err(|error| Problems::from(Problem::new(&Origin::Default, format!("`cors`: {error}"))))
 }
 
 fn response_headers(config: &Config) -> headers::Config {
@@ -260,4 +274,22 @@ pub fn patience(config: &Config) -> Duration {
 /// The certificate files, where TLS is configured.
 pub fn certificate_files(config: &Config) -> Option<(&Path, &Path)> {
     config.server.tls.as_ref().map(|tls| (tls.cert.as_path(), tls.key.as_path()))
+}
+
+/// How the log is written.
+pub fn log_settings(config: &Config) -> log::Settings {
+    let from = &config.log;
+    log::Settings {
+        format: match from.format {
+            model::LogFormat::Text => log::Format::Text,
+            model::LogFormat::Json => log::Format::Json,
+        },
+        level: match from.level {
+            model::LogLevel::Error => log::Level::Error,
+            model::LogLevel::Warn => log::Level::Warn,
+            model::LogLevel::Info => log::Level::Info,
+            model::LogLevel::Debug | model::LogLevel::Trace => log::Level::Debug,
+        },
+        file: from.file.clone().map(|path| log::FileSettings { path, rotate: from.rotate, keep: from.keep }),
+    }
 }
