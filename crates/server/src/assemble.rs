@@ -19,6 +19,7 @@ use portcullis_proxy::{Bind, Caps, Endpoint, Listener, Settings, Snapshot, Upstr
 use crate::config::model::{self, Config};
 use crate::config::origin::Origin;
 use crate::config::{Problem, Problems};
+use crate::log;
 
 /// Builds what a configuration says.
 pub fn snapshot(config: &Config) -> Result<Snapshot, Problems> {
@@ -273,4 +274,22 @@ pub fn patience(config: &Config) -> Duration {
 /// The certificate files, where TLS is configured.
 pub fn certificate_files(config: &Config) -> Option<(&Path, &Path)> {
     config.server.tls.as_ref().map(|tls| (tls.cert.as_path(), tls.key.as_path()))
+}
+
+/// How the log is written.
+pub fn log_settings(config: &Config) -> log::Settings {
+    let from = &config.log;
+    log::Settings {
+        format: match from.format {
+            model::LogFormat::Text => log::Format::Text,
+            model::LogFormat::Json => log::Format::Json,
+        },
+        level: match from.level {
+            model::LogLevel::Error => log::Level::Error,
+            model::LogLevel::Warn => log::Level::Warn,
+            model::LogLevel::Info => log::Level::Info,
+            model::LogLevel::Debug | model::LogLevel::Trace => log::Level::Debug,
+        },
+        file: from.file.clone().map(|path| log::FileSettings { path, rotate: from.rotate, keep: from.keep }),
+    }
 }
