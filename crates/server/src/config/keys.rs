@@ -121,7 +121,7 @@ pub const KEYS: &[Key] = &[
     key("auth.api_key.when_unset", K::Choice(&["error", "open"]), D::Text("error"), "What an empty value means: an error, or routes that ask for it stand open (never in production)"),
     key("auth.failures.limit", K::Rate, D::Text("20/minute per ip"), "Wrong credentials; guessing is slow whatever else is configured"),
 
-    key("cors.enabled", K::Bool, D::Bool(true), "Whether the gateway answers preflights and writes CORS headers"),
+    key("cors.enabled", K::Bool, D::Computed("true where `[cors]` stands"), "Whether the gateway answers preflights and writes CORS headers"),
     key("cors.origins", K::Origins, D::List(&[]), "Pages of these origins may call; exact, or `*` without credentials"),
     key("cors.credentials", K::Bool, D::Bool(false), "Whether such pages may send cookies"),
     key("cors.methods", K::Methods, D::List(&["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]), "Methods that a preflight allows"),

@@ -22,6 +22,7 @@ mod tests;
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -29,7 +30,8 @@ pub use decode::{REMOVED_HEADERS, SECURE_HEADERS};
 use dialect::Facts;
 pub use model::Config;
 use names::Names;
-use origin::{Origin, Text, TextKind};
+pub use origin::Origin;
+use origin::{Text, TextKind};
 pub use problem::{Problem, Problems, Warning};
 use profile::Profile;
 use tree::{Node, Table};
@@ -58,7 +60,6 @@ pub struct Sources {
 }
 
 /// A configuration that was accepted.
-#[derive(Debug)]
 pub struct Loaded {
     pub config: Config,
     pub warnings: Vec<Warning>,
@@ -138,6 +139,13 @@ impl Loaded {
     /// Where the value of a key (`server.listen`) comes from; the default where nobody set it.
     pub fn origin(&self, path: &str) -> Origin {
         dialect::find(&self.tree, path).map_or(Origin::Default, |node| node.origin.clone())
+    }
+}
+
+/// Without the tree and the environment of a child, which hold secrets as they were written.
+impl fmt::Debug for Loaded {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Loaded").field("config", &self.config).field("files", &self.files).finish_non_exhaustive()
     }
 }
 

@@ -10,7 +10,7 @@ use super::problem::{Problem, Problems, Warning};
 use super::secret;
 use super::value::Complaint;
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Names {
     names: BTreeMap<String, Named>,
     /// What relative paths in `NAME_FILE` are relative to.
@@ -20,7 +20,7 @@ pub struct Names {
 }
 
 /// The value of a name.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Named {
     pub value: String,
     pub origin: Origin,

@@ -5,6 +5,7 @@ mod broken_access;
 mod dialects;
 mod layers;
 mod refused;
+mod shown;
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
