@@ -220,8 +220,8 @@ impl Gate {
 /// (cross-site WebSocket hijacking).
 fn cross_origin(policy: &Policy, head: &Head<'_>, ctx: &mut RequestContext) -> Result<Option<Admission>, Denial> {
     let Some(cors) = &policy.cors else { return Ok(None) };
-    ctx.origin = cors.judge(head);
-    let preflight = cors.preflight(head);
+    ctx.origin = cors.judge(head, ctx.client.secure);
+    let preflight = cors.preflight(head, ctx.origin);
     if ctx.origin == Origin::Foreign {
         let websocket = head.upgrade == Upgrade::WebSocket;
         ctx.step("cors", !(cors.rejects() || websocket || preflight.is_some()), || "the origin is not allowed".to_owned());

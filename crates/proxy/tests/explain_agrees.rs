@@ -120,6 +120,7 @@ fn application() -> u16 {
                     held.extend_from_slice(&piece[..count]);
                     while let Some(end) = held.windows(4).position(|window| window == b"\r\n\r\n") {
                         held.drain(..end + 4);
+                        assert!(held.is_empty(), "no body of the tests is small enough to be forwarded");
                         if stream.write_all(b"HTTP/1.1 299 App\r\nContent-Length: 2\r\n\r\nok").is_err() {
                             return;
                         }
@@ -175,7 +176,8 @@ fn requests() -> impl Strategy<Value = String> {
 fn send(kept: &mut Option<TcpStream>, port: u16, request: &str) -> (u16, String) {
     let mut stream = kept.take().unwrap_or_else(|| TcpStream::connect((Ipv4Addr::LOCALHOST, port)).expect("connect"));
     stream.set_read_timeout(Some(Duration::from_secs(10))).expect("timeout");
-    stream.write_all(request.as_bytes()).expect("write");
+    let body = if request.contains("Content-Length: 1001") { "x".repeat(1001) } else { String::new() };
+    stream.write_all(format!("{request}{body}").as_bytes()).expect("write");
     let mut held = Vec::new();
     let mut piece = [0; 4096];
     let end = loop {
@@ -230,7 +232,6 @@ fn ten_thousand_requests_are_served_as_explained() {
     for _ in 0..REQUESTS {
         let request = requests.new_tree(&mut runner).expect("a request").current();
         let explained = explain(&engine.shared().gate, &told, request.as_bytes(), peer, false, engine.now());
-        // A body that was announced is not sent: what is refused for it is refused before.
         let (status, body) = send(&mut kept, port, &request);
         let (expected, word) = match &explained.outcome {
             Outcome::Forward(_) => (299, "ok".to_owned()),

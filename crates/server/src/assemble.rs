@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
+use portcullis_core::quota::Scope;
 use portcullis_core::route::Pattern;
 use portcullis_core::{Denial, identity::Scheme};
 use portcullis_gate::authn::{Authenticator, Authn, SharedSecret};
@@ -19,6 +20,7 @@ use portcullis_proxy::{Bind, Caps, Endpoint, Listener, Settings, Snapshot, Upstr
 use crate::config::model::{self, Config};
 use crate::config::origin::Origin;
 use crate::config::{Problem, Problems};
+use crate::log;
 
 /// Builds what a configuration says.
 pub fn snapshot(config: &Config) -> Result<Snapshot, Problems> {
@@ -102,7 +104,7 @@ fn policy(config: &Config) -> Result<Policy, Problems> {
         unknown_routes: if config.server.closed { UnknownRoutes::Closed } else { UnknownRoutes::Pass },
         cors: cross_origin(config)?,
         authn: Authn::new(authenticators(config)),
-        failures: failures_rule(config),
+        failures: LimitRule::new("failures", config.auth.failures, Scope::Ip, Mode::Enforce),
         headers: Headers::new(response_headers(config)),
         replies: replies(config)?,
         replace_errors: match config.replace_errors {
@@ -121,19 +123,6 @@ fn policy(config: &Config) -> Result<Policy, Problems> {
         }
         error @ PolicyError::UnknownScheme { .. } => Problems::from(Problem::new(&own_origin, error.to_string())),
     })
-}
-
-/// Wrong credentials are counted by address, whatever route they were tried on.
-fn failures_rule(config: &Config) -> LimitRule {
-    let limit = &config.auth.failures;
-    LimitRule::new("failures", limit.rate, limit.scope, mode_of(limit.mode))
-}
-
-fn mode_of(mode: model::Mode) -> Mode {
-    match mode {
-        model::Mode::Enforce => Mode::Enforce,
-        model::Mode::Observe => Mode::Observe,
-    }
 }
 
 fn authenticators(config: &Config) -> Vec<Authenticator> {
@@ -273,4 +262,22 @@ pub fn patience(config: &Config) -> Duration {
 /// The certificate files, where TLS is configured.
 pub fn certificate_files(config: &Config) -> Option<(&Path, &Path)> {
     config.server.tls.as_ref().map(|tls| (tls.cert.as_path(), tls.key.as_path()))
+}
+
+/// How the log is written.
+pub fn log_settings(config: &Config) -> log::Settings {
+    let from = &config.log;
+    log::Settings {
+        format: match from.format {
+            model::LogFormat::Text => log::Format::Text,
+            model::LogFormat::Json => log::Format::Json,
+        },
+        level: match from.level {
+            model::LogLevel::Error => log::Level::Error,
+            model::LogLevel::Warn => log::Level::Warn,
+            model::LogLevel::Info => log::Level::Info,
+            model::LogLevel::Debug | model::LogLevel::Trace => log::Level::Debug,
+        },
+        file: from.file.clone().map(|path| log::FileSettings { path, rotate: from.rotate, keep: from.keep }),
+    }
 }

@@ -30,7 +30,7 @@ const STARTUP: Duration = Duration::from_secs(60);
 pub fn serve(sources: &Sources, command: Vec<String>) -> Result<()> {
     let loaded = load(sources)?;
     let snapshot = assemble::snapshot(&loaded.config)?;
-    let log = Log::start(assemble::log_settings(&loaded.config)).context("the log cannot be opened")?;
+    let log = Log::start(&assemble::log_settings(&loaded.config)).context("the log cannot be opened")?;
     banner::print(&loaded);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let served = runtime.block_on(async {
