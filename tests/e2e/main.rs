@@ -6,4 +6,5 @@
 mod apps;
 mod docs;
 mod ground;
+mod plane;
 mod pump;
