@@ -10,6 +10,17 @@ use super::gateway;
 
 const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
 
+/// Waits until a count has begun and then does not move for many looks; returns it.
+fn standstill(what: &str, count: &AtomicU64) -> u64 {
+    let (mut last, mut looks) = (0, 0);
+    until(what, || {
+        let now = count.load(Ordering::SeqCst);
+        looks = if now > 0 && now == last { looks + 1 } else { 0 };
+        last = now;
+        (looks == 40).then_some(now)
+    })
+}
+
 #[test]
 fn an_answer_may_flow_while_the_upload_still_runs() {
     let upstream = RawUpstream::start(|mut peer| {
@@ -77,10 +88,11 @@ fn an_application_that_refuses_early_and_closes_is_heard() {
     let gateway = gateway(&upstream.url(), "[server.caps]\nbody = \"1 GiB\"\n");
     let mut connection = Connection::open(gateway.address());
     connection.send(format!("POST / HTTP/1.1\r\nHost: gateway.test\r\nContent-Length: {SIZE}\r\n\r\n"));
-    connection.send(vec![b'x'; 100_000]);
+    connection.send(Request::get("/behind").bytes().repeat(2000));
     let answer = connection.response();
     assert_eq!((answer.status, answer.text()), (413, "big"));
     assert!(connection.is_closed(), "the rest of the body cannot be told from a request");
+    assert_eq!(upstream.connections(), 1);
 }
 
 #[test]
@@ -265,13 +277,7 @@ fn a_client_that_does_not_read_costs_no_memory() {
     connection.send(Request::get("/").bytes());
     assert_eq!(connection.response_to_head().status, 200);
     // Full buffers of the kernel on both sides, then nothing moves any more.
-    let mut last = 0;
-    until("the application to be held back", || {
-        let now = written.load(Ordering::SeqCst);
-        let held = now > 0 && now == last;
-        last = now;
-        held.then_some(())
-    });
+    let last = standstill("the application to be held back", &written);
     assert!(last < SIZE / 2, "{last} bytes were taken from the application");
     let grown = gateway.resident_kib().saturating_sub(before);
     assert!(grown < 4096, "{grown} KiB for one slow client");
@@ -313,13 +319,7 @@ fn an_application_that_does_not_read_costs_no_memory() {
             connection.response().status
         }
     });
-    let mut last = 0;
-    until("the client to be held back", || {
-        let now = sent.load(Ordering::SeqCst);
-        let held = now > 0 && now == last;
-        last = now;
-        held.then_some(())
-    });
+    let last = standstill("the client to be held back", &sent);
     assert!(last < SIZE / 2, "{last} bytes were taken from the client");
     let grown = gateway.resident_kib().saturating_sub(before);
     assert!(grown < 4096, "{grown} KiB for one slow application");
