@@ -5,4 +5,5 @@
 
 mod apps;
 mod ground;
+mod kalshi;
 mod pump;

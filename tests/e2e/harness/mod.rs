@@ -7,6 +7,7 @@ mod journal;
 mod net;
 mod scratch;
 mod shell;
+mod socket;
 mod upstream;
 mod wait;
 
@@ -17,5 +18,6 @@ pub use net::{free_port, is_refused, outer_address};
 pub use portcullis_sample::System;
 pub use scratch::Scratch;
 pub use shell::{Answer as ShellAnswer, guide_command, shell};
+pub use socket::{Ending, Socket};
 pub use upstream::{Answer, Received, Upstream};
 pub use wait::{PATIENCE, unix_seconds, until};
