@@ -154,10 +154,18 @@ impl<'a> Reader<'a> {
         match self.peek() {
             None | Some('\r' | '\n') => {}
             Some(_) if value.is_some() => {
-                return Err((self.at, "text follows the closing quote", "put the whole value between one pair of quotes"));
+                return Err((
+                    self.at,
+                    "text follows the closing quote",
+                    "put the whole value between one pair of quotes",
+                ));
             }
             Some(_) => {
-                return Err((name_span.start, "a name and no equals sign", "write NAME=value, or a comment after `#`"));
+                return Err((
+                    name_span.start,
+                    "a name and no equals sign",
+                    "write NAME=value, or a comment after `#`",
+                ));
             }
         }
         if value.as_deref().is_some_and(|it| it.contains('\0')) || name.contains('\0') {

@@ -121,7 +121,7 @@ pub const KEYS: &[Key] = &[
     key("auth.api_key.when_unset", K::Choice(&["error", "open"]), D::Text("error"), "What an empty value means: an error, or routes that ask for it stand open (never in production)"),
     key("auth.failures.limit", K::Rate, D::Text("20/minute per ip"), "Wrong credentials; guessing is slow whatever else is configured"),
 
-    key("cors.enabled", K::Bool, D::Bool(true), "Whether the gateway answers preflights and writes CORS headers"),
+    key("cors.enabled", K::Bool, D::Computed("true where `[cors]` stands"), "Whether the gateway answers preflights and writes CORS headers"),
     key("cors.origins", K::Origins, D::List(&[]), "Pages of these origins may call; exact, or `*` without credentials"),
     key("cors.credentials", K::Bool, D::Bool(false), "Whether such pages may send cookies"),
     key("cors.methods", K::Methods, D::List(&["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]), "Methods that a preflight allows"),
@@ -161,17 +161,37 @@ pub const KEYS: &[Key] = &[
     key("tests[].headers", K::Fields, D::None, "Headers of the request"),
     key("tests[].from", K::Address, D::Text("192.0.2.1"), "The client's address"),
     key("tests[].expect.status", K::Status, D::None, "The status of the gateway's answer; 200 when the request would be forwarded"),
-    key("tests[].expect.code", K::Text, D::None, "The code of the refusal, or `forwarded`"),
+    key("tests[].expect.code", K::Text, D::None, "The code of the refusal, or `forward`, or `answered` by the gateway itself"),
     key("tests[].expect.route", K::Text, D::None, "The `match` of the route that applies"),
 ];
 
 /// Keys of the interface that a later version brings; naming one is an error that says so.
 pub const LATER: &[&str] = &[
-    "admin", "cluster", "patterns", "roles", "store", "auth.passwords", "auth.tokens", "auth.sessions", "auth.lockout",
-    "auth.devices", "server.tls.acme", "limits[].counting", "routes[].patterns", "routes[].body.schema",
-    "routes[].body.public_urls", "routes[].websocket.auth_timeout", "routes[].websocket.max_message",
-    "routes[].websocket.messages", "routes[].websocket.connections_per_ip", "endpoints.auth", "endpoints.admin",
-    "endpoints.metrics", "endpoints.docs", "endpoints.console", "upstreams.*.tls",
+    "admin",
+    "cluster",
+    "patterns",
+    "roles",
+    "store",
+    "auth.passwords",
+    "auth.tokens",
+    "auth.sessions",
+    "auth.lockout",
+    "auth.devices",
+    "server.tls.acme",
+    "limits[].counting",
+    "routes[].patterns",
+    "routes[].body.schema",
+    "routes[].body.public_urls",
+    "routes[].websocket.auth_timeout",
+    "routes[].websocket.max_message",
+    "routes[].websocket.messages",
+    "routes[].websocket.connections_per_ip",
+    "endpoints.auth",
+    "endpoints.admin",
+    "endpoints.metrics",
+    "endpoints.docs",
+    "endpoints.console",
+    "upstreams.*.tls",
 ];
 
 impl Key {

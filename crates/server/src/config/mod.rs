@@ -22,6 +22,7 @@ mod tests;
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -29,7 +30,8 @@ pub use decode::{REMOVED_HEADERS, SECURE_HEADERS};
 use dialect::Facts;
 pub use model::Config;
 use names::Names;
-use origin::{Origin, Text, TextKind};
+pub use origin::Origin;
+use origin::{Text, TextKind};
 pub use problem::{Problem, Problems, Warning};
 use profile::Profile;
 use tree::{Node, Table};
@@ -44,7 +46,7 @@ pub struct Sources {
     /// options and of the environment are relative to.
     pub directory: PathBuf,
     /// `--config`.
-    pub config: Option<PathBuf>,
+    pub config_path: Option<PathBuf>,
     /// `--profile`.
     pub profile: Option<String>,
     /// `--env-file`.
@@ -58,7 +60,6 @@ pub struct Sources {
 }
 
 /// A configuration that was accepted.
-#[derive(Debug)]
 pub struct Loaded {
     pub config: Config,
     pub warnings: Vec<Warning>,
@@ -141,6 +142,13 @@ impl Loaded {
     }
 }
 
+/// Without the tree and the environment of a child, which hold secrets as they were written.
+impl fmt::Debug for Loaded {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Loaded").field("config", &self.config).field("files", &self.files).finish_non_exhaustive()
+    }
+}
+
 /// The file, the profile and the environment, before any name is applied.
 struct Layers {
     tree: Table,
@@ -171,7 +179,10 @@ impl Layers {
         // Whether `.env` is read depends on the environment, which process and file decide before it.
         let before = choose_profile(sources, &names, &file).ok().flatten();
         if sources.env_file.is_some() || !says_production(&names, &file, before) {
-            let named = sources.env_file.as_ref().map(|path| (sources.directory.join(path), path.display().to_string()));
+            let named = sources
+                .env_file
+                .as_ref()
+                .map(|path| (sources.directory.join(path), path.display().to_string()));
             let found = named.or_else(|| {
                 let path = sources.directory.join(".env");
                 path.is_file().then(|| (path, ".env".to_owned()))
@@ -186,8 +197,11 @@ impl Layers {
             }
         } else if sources.directory.join(".env").is_file() {
             warnings.push(Warning(
-                Problem::new(&Origin::Default, "`.env` is here and not read: production does not pick it up by itself")
-                    .mend("--env-file .env reads it; better, set the names in the process environment"),
+                Problem::new(
+                    &Origin::Default,
+                    "`.env` is here and not read: production does not pick it up by itself",
+                )
+                .mend("--env-file .env reads it; better, set the names in the process environment"),
             ));
         }
         let profile = match choose_profile(sources, &names, &file) {
@@ -206,17 +220,24 @@ impl Layers {
             let origin = tree.get("profile").map_or(Origin::Flag("--profile"), |node| node.origin.clone());
             tree.insert("profile".into(), Node::text(profile.name, origin));
         }
-        if problems.is_empty() { Ok(Self { tree, profile, names, files, config_file, warnings }) } else { Err(Problems(problems)) }
+        if problems.is_empty() {
+            Ok(Self { tree, profile, names, files, config_file, warnings })
+        } else {
+            Err(Problems(problems))
+        }
     }
 }
 
-fn read_file(sources: &Sources, files: &mut BTreeSet<PathBuf>) -> Result<Option<(Arc<Text>, PathBuf)>, Problem> {
-    let (path, shown, origin) = match &sources.config {
+fn read_file(
+    sources: &Sources,
+    files: &mut BTreeSet<PathBuf>,
+) -> Result<Option<(Arc<Text>, PathBuf)>, Problem> {
+    let (path, shown, origin) = match &sources.config_path {
         Some(path) => (sources.directory.join(path), path.display().to_string(), Origin::Flag("--config")),
         None => (sources.directory.join(FILE_NAME), FILE_NAME.to_owned(), Origin::Default),
     };
     files.insert(path.clone());
-    if sources.config.is_none() && !path.exists() {
+    if sources.config_path.is_none() && !path.exists() {
         return Ok(None);
     }
     let cannot = |why: String| {
@@ -229,10 +250,14 @@ fn read_file(sources: &Sources, files: &mut BTreeSet<PathBuf>) -> Result<Option<
 }
 
 /// The profile of the command line, else of the environment, else of the file.
-fn choose_profile(sources: &Sources, names: &Names, file: &Table) -> Result<Option<&'static Profile>, Problem> {
+fn choose_profile(
+    sources: &Sources,
+    names: &Names,
+    file: &Table,
+) -> Result<Option<&'static Profile>, Problem> {
     let variable = names
         .value("PORTCULLIS_PROFILE")
-        .map_err(|message| Problem::new(&Origin::environment("PORTCULLIS_PROFILE"), message))?;
+        .map_err(|complaint| complaint.problem(&Origin::environment("PORTCULLIS_PROFILE")))?;
     let (name, origin) = if let Some(name) = &sources.profile {
         (name.clone(), Origin::Flag("--profile"))
     } else if let Some(named) = variable {
@@ -247,9 +272,12 @@ fn choose_profile(sources: &Sources, names: &Names, file: &Table) -> Result<Opti
 
 /// Whether the process environment or the file says production.
 fn says_production(names: &Names, file: &Table, profile: Option<&Profile>) -> bool {
-    let of = |name: &str| names.value(name).ok().flatten().map(|named| named.value.trim().to_ascii_lowercase());
+    let of =
+        |name: &str| names.value(name).ok().flatten().map(|named| named.value.trim().to_ascii_lowercase());
     let dialect = profile
-        .and_then(|profile| profile.dialect.names.iter().find(|name| name.meaning == dialect::Meaning::Environment))
+        .and_then(|profile| {
+            profile.dialect.names.iter().find(|name| name.meaning == dialect::Meaning::Environment)
+        })
         .and_then(|name| of(name.name));
     let file = || file.get("environment").and_then(Node::as_text).map(str::to_owned);
     of("PORTCULLIS_ENVIRONMENT")
@@ -281,7 +309,9 @@ fn child_environment(config: &Config, layers: &Layers) -> Vec<(String, String)> 
 
 /// Problems of a text in the order of its lines; those without a place first, as they were found.
 fn in_order(mut problems: Vec<Problem>) -> Vec<Problem> {
-    problems.sort_by_key(|problem| problem.origin.place().map(|(text, at)| (text.name.clone(), at.line, at.column)));
+    problems.sort_by_key(|problem| {
+        problem.origin.place().map(|(text, at)| (text.name.clone(), at.line, at.column))
+    });
     problems.dedup_by(|one, other| one.message == other.message && one.origin == other.origin);
     problems
 }

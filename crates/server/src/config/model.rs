@@ -10,6 +10,8 @@ use ipnet::IpNet;
 use portcullis_core::Secret;
 use portcullis_core::identity::Scheme;
 use portcullis_core::quota::{Rate, Scope};
+use portcullis_core::route::Pattern;
+use portcullis_core::secret::Strength;
 
 use super::origin::Origin;
 
@@ -111,7 +113,10 @@ pub struct Upstream {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum UpstreamAddress {
     /// A name or an address (IPv6 without brackets) and a port.
-    Tcp { host: String, port: u16 },
+    Tcp {
+        host: String,
+        port: u16,
+    },
     Unix(PathBuf),
 }
 
@@ -148,8 +153,8 @@ pub struct Auth {
     pub api_key: Option<SchemeConfig>,
     /// Schemes without a credential whose routes stand open for it.
     pub unset: Vec<Scheme>,
-    /// Wrong credentials.
-    pub failures: Limit,
+    /// Wrong credentials of one address.
+    pub failures: Rate,
 }
 
 /// A scheme that has at least one credential.
@@ -180,16 +185,6 @@ pub enum SecretSource {
     Literal,
 }
 
-/// How hard a secret is to guess.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Strength {
-    /// An example of some documentation, or a word everybody tries.
-    Placeholder,
-    /// Short, or with so few different characters that it can be guessed.
-    Weak,
-    Strong,
-}
-
 /// What a route asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RouteAuth {
@@ -209,6 +204,8 @@ pub struct Cors {
     pub max_age: Duration,
     /// Whether another origin is answered 403.
     pub reject: bool,
+    /// Where `[cors]` stands.
+    pub origin: Origin,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -283,6 +280,8 @@ pub struct RoutePattern {
     /// Empty for all; `WS` for WebSocket.
     pub methods: Vec<String>,
     pub path: String,
+    /// As the matcher reads it.
+    pub pattern: Pattern,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -332,8 +331,18 @@ pub struct PolicyTest {
 }
 
 /// What may stand in braces in the body of a reply.
-pub const PLACEHOLDERS: [&str; 10] =
-    ["limit", "window", "remaining", "reset", "retry_after", "request_id", "detail", "title", "code", "status"];
+pub const PLACEHOLDERS: [&str; 10] = [
+    "limit",
+    "window",
+    "remaining",
+    "reset",
+    "retry_after",
+    "request_id",
+    "detail",
+    "title",
+    "code",
+    "status",
+];
 
 /// The reply that stands for answers of the application that are replaced.
 pub const UPSTREAM_ERROR: &str = "upstream-error";

@@ -8,8 +8,9 @@ use super::env_file;
 use super::origin::{Origin, Text, TextKind};
 use super::problem::{Problem, Problems, Warning};
 use super::secret;
+use super::value::Complaint;
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Names {
     names: BTreeMap<String, Named>,
     /// What relative paths in `NAME_FILE` are relative to.
@@ -19,7 +20,7 @@ pub struct Names {
 }
 
 /// The value of a name.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Named {
     pub value: String,
     pub origin: Origin,
@@ -41,15 +42,25 @@ impl Names {
     pub fn add_file(&mut self, path: &Path, shown: &str) -> Result<Vec<Warning>, Problems> {
         let unreadable = |why: String| {
             let origin = Origin::Flag("--env-file");
-            Problems::from(Problem::new(&origin, format!("{shown} cannot be read: {why}")).mend("name a file that the gateway may read, as UTF-8 text"))
+            Problems::from(
+                Problem::new(&origin, format!("{shown} cannot be read: {why}"))
+                    .mend("name a file that the gateway may read, as UTF-8 text"),
+            )
         };
         let bytes = std::fs::read(path).map_err(|error| unreadable(error.to_string()))?;
         let body = String::from_utf8(bytes).map_err(|error| {
-            let line = error.as_bytes()[..error.utf8_error().valid_up_to()].iter().filter(|b| **b == b'\n').count() + 1;
+            let line =
+                error.as_bytes()[..error.utf8_error().valid_up_to()].iter().filter(|b| **b == b'\n').count()
+                    + 1;
             unreadable(format!("line {line} is not UTF-8"))
         })?;
         self.env_file = Some(path.to_owned());
-        self.add_text(&Arc::new(Text { name: shown.to_owned(), path: Some(path.to_owned()), kind: TextKind::EnvFile, body }))
+        self.add_text(&Arc::new(Text {
+            name: shown.to_owned(),
+            path: Some(path.to_owned()),
+            kind: TextKind::EnvFile,
+            body,
+        }))
     }
 
     fn add_text(&mut self, text: &Arc<Text>) -> Result<Vec<Warning>, Problems> {
@@ -86,8 +97,13 @@ impl Names {
             if let Some(process) = self.names.get(&name) {
                 if process.value.is_empty() && !named.value.is_empty() {
                     warnings.push(Warning(
-                        Problem::new(&named.origin, format!("`{name}` is empty in the process environment, which wins over this line"))
-                            .mend(format!("unset {name} where the gateway is started")),
+                        Problem::new(
+                            &named.origin,
+                            format!(
+                                "`{name}` is empty in the process environment, which wins over this line"
+                            ),
+                        )
+                        .mend(format!("unset {name} where the gateway is started")),
                     ));
                 }
                 continue;
@@ -99,18 +115,23 @@ impl Names {
 
     /// The value of a name, or the content of the file that `NAME_FILE` names. Empty is unset. Both, and not
     /// the same: an error.
-    pub fn value(&self, name: &str) -> Result<Option<Named>, String> {
+    pub fn value(&self, name: &str) -> Result<Option<Named>, Complaint> {
         let own = self.names.get(name).filter(|named| !named.value.is_empty());
         let file_name = format!("{name}_FILE");
         let Some(pointer) = self.names.get(&file_name).filter(|named| !named.value.is_empty()) else {
             return Ok(own.cloned());
         };
         let path = self.directory.join(&pointer.value);
-        let value = secret::read(&path).map_err(|complaint| format!("{file_name}: {}", complaint.message))?;
+        let value = secret::read(&path).map_err(|complaint| {
+            Complaint { message: format!("{file_name}: {}", complaint.message), ..complaint }
+                .at(&pointer.origin)
+        })?;
         match own {
-            Some(own) if own.value != value => {
-                Err(format!("{name} and {file_name} are two names for one setting, and they disagree"))
-            }
+            Some(own) if own.value != value => Err(Complaint::new(
+                format!("{name} and {file_name} are two names for one setting, and they disagree"),
+                format!("keep one of {name} and {file_name}"),
+            )
+            .at(&pointer.origin)),
             _ if value.is_empty() => Ok(None),
             _ => Ok(Some(Named { value, origin: pointer.origin.clone(), file: Some(path) })),
         }

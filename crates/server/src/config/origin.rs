@@ -17,7 +17,7 @@ pub enum TextKind {
 }
 
 /// A text that was read, kept so that a problem can show the line.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(PartialEq, Eq)]
 pub struct Text {
     /// As the user named it; for a profile its name.
     pub name: String,
@@ -45,6 +45,13 @@ pub enum Origin {
     Environment(Arc<str>),
     /// An option of the command line.
     Flag(&'static str),
+}
+
+/// Without the body, in which secrets may stand.
+impl fmt::Debug for Text {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Text").field("name", &self.name).field("kind", &self.kind).finish_non_exhaustive()
+    }
 }
 
 impl Text {

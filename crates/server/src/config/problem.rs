@@ -146,13 +146,15 @@ fn snippet(origin: &Origin, note: &str, gutter: usize, out: &mut String) {
         return;
     };
     let at = text.position(span.start);
-    let name = if text.kind == TextKind::Profile { format!("profile {}", text.name) } else { text.name.clone() };
+    let name =
+        if text.kind == TextKind::Profile { format!("profile {}", text.name) } else { text.name.clone() };
     let _ = writeln!(out, "{:gutter$}--> {name}:{}:{}", "", at.line, at.column);
     let line = masked(text, at.line);
     let whole = line.chars().count();
-    let width = text.body.get(span.clone()).map_or(1, |spanned| {
-        spanned.split('\n').next().unwrap_or("").trim_end().chars().count()
-    });
+    let width = text
+        .body
+        .get(span.clone())
+        .map_or(1, |spanned| spanned.split('\n').next().unwrap_or("").trim_end().chars().count());
     let start = (at.column - 1).min(whole);
     let width = width.clamp(1, (whole - start).max(1));
     let line = line.replace('\t', " ");
@@ -176,7 +178,11 @@ fn masked(text: &Text, line: usize) -> String {
         TextKind::File => {
             // A list may span lines: the key that rules this one stands above it.
             let ruled = (1..=line).rev().find_map(|above| keys_of(text.line(above)));
-            if ruled.is_some_and(|keys| keys.iter().any(|key| secretive(key))) { mask_literals(raw) } else { raw.into() }
+            if ruled.is_some_and(|keys| keys.iter().any(|key| secretive(key))) {
+                mask_literals(raw)
+            } else {
+                raw.into()
+            }
         }
     }
 }
@@ -245,7 +251,9 @@ mod tests {
     #[test]
     fn a_problem_points_at_its_line() {
         let origin = at(TextKind::File, "[server]\nlisen = \"127.0.0.1:1\"\n", "lisen");
-        let shown = Problem::new(&origin, "`lisen` is not a key of [server]").nearest("lisen", ["listen"]).to_string();
+        let shown = Problem::new(&origin, "`lisen` is not a key of [server]")
+            .nearest("lisen", ["listen"])
+            .to_string();
         assert_eq!(
             shown,
             "error: `lisen` is not a key of [server]\n --> x:2:1\n  |\n2 | lisen = \"127.0.0.1:1\"\n  | ^^^^^\n  = mend: did you mean `listen`?\n"

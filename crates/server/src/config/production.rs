@@ -1,6 +1,8 @@
 //! What production refuses, each with its reason and its mend, and what deserves a warning anywhere.
 
-use super::model::{Config, Credential, Environment, Listener, Origins, SecretSource, Strength};
+use portcullis_core::secret::{Flaw, Grade};
+
+use super::model::{Config, Credential, Environment, Listener, Origins, SecretSource};
 use super::origin::Origin;
 use super::{Loaded, Problem, Warning};
 
@@ -14,13 +16,16 @@ pub fn refusals(loaded: &Loaded) -> Vec<Problem> {
     for (what, credential) in credentials(config) {
         if credential.from == SecretSource::Literal {
             refusals.push(
-                Problem::new(&credential.origin, format!("production refuses {what} that stands in the configuration itself"))
-                    .mend("value = \"env:NAME\" or \"file:PATH\""),
+                Problem::new(
+                    &credential.origin,
+                    format!("production refuses {what} that stands in the configuration itself"),
+                )
+                .mend("value = \"env:NAME\" or \"file:PATH\""),
             );
         }
-        if let Some(why) = weakness(credential.strength) {
+        if let Some(why) = weakness(credential) {
             refusals.push(
-                Problem::new(&credential.origin, format!("production refuses {what} that {why}"))
+                Problem::new(&credential.origin, format!("production refuses {what}: {why}"))
                     .mend("`portcullis generate token` makes one that nobody guesses"),
             );
         }
@@ -33,14 +38,22 @@ pub fn refusals(loaded: &Loaded) -> Vec<Problem> {
     }
     if let Some(origin) = &loaded.facts.debug {
         refusals.push(
-            Problem::new(origin, "production refuses debug mode: it shows the application's insides").mend("set DEBUG=false"),
+            Problem::new(origin, "production refuses debug mode: it shows the application's insides")
+                .mend("set DEBUG=false"),
         );
     }
     if let Some((path, false)) = &loaded.env_file {
-        let name = path.file_name().map_or_else(|| path.display().to_string(), |it| it.to_string_lossy().into_owned());
+        let name = path
+            .file_name()
+            .map_or_else(|| path.display().to_string(), |it| it.to_string_lossy().into_owned());
         refusals.push(
-            Problem::new(&loaded.origin("environment"), format!("production does not pick up {name} by itself, and it is {name} that says production"))
-                .mend(format!("--env-file {name} reads it; better, set the names in the process environment")),
+            Problem::new(
+                &loaded.origin("environment"),
+                format!(
+                    "production does not pick up {name} by itself, and it is {name} that says production"
+                ),
+            )
+            .mend(format!("--env-file {name} reads it; better, set the names in the process environment")),
         );
     }
     refusals
@@ -54,24 +67,30 @@ pub fn warnings(loaded: &Loaded) -> Vec<Warning> {
     if !production {
         warnings.extend(open_door(loaded));
         for (what, credential) in credentials(config) {
-            if let Some(why) = weakness(credential.strength) {
+            if let Some(why) = weakness(credential) {
                 warnings.push(
-                    Problem::new(&credential.origin, format!("{what} {why}; production refuses it"))
+                    Problem::new(&credential.origin, format!("{what}: {why}; production refuses it"))
                         .mend("`portcullis generate token` makes one that nobody guesses"),
                 );
             }
         }
         for listener in exposed(config) {
             warnings.push(
-                Problem::new(&listener.origin, format!("{} is reachable from other machines, and without TLS", listener.address))
-                    .mend("listen on 127.0.0.1, or set [server.tls]"),
+                Problem::new(
+                    &listener.origin,
+                    format!("{} is reachable from other machines, and without TLS", listener.address),
+                )
+                .mend("listen on 127.0.0.1, or set [server.tls]"),
             );
         }
     }
     if config.cors.enabled && config.cors.origins == Origins::Any {
         warnings.push(
-            Problem::new(&loaded.origin("cors.origins"), "every page on the web may call: cors.origins is `*`")
-                .mend("list the origins of your pages"),
+            Problem::new(
+                &loaded.origin("cors.origins"),
+                "every page on the web may call: cors.origins is `*`",
+            )
+            .mend("list the origins of your pages"),
         );
     }
     if config.limits.is_empty() && config.routes.iter().all(|route| route.limits.is_empty()) {
@@ -82,23 +101,24 @@ pub fn warnings(loaded: &Loaded) -> Vec<Warning> {
     }
     if production && let Some((path, true)) = &loaded.env_file {
         warnings.push(
-            Problem::new(&Origin::Flag("--env-file"), format!("secrets come from {}, a file that is easily copied or committed", path.display()))
-                .mend("use the process environment, or NAME_FILE with the secrets of the platform"),
+            Problem::new(
+                &Origin::Flag("--env-file"),
+                format!("secrets come from {}, a file that is easily copied or committed", path.display()),
+            )
+            .mend("use the process environment, or NAME_FILE with the secrets of the platform"),
         );
     }
     if production && let Some(origin) = &loaded.facts.reload {
-        warnings.push(Problem::new(origin, "the application reloads its code in production").mend("set RELOAD=false"));
+        warnings.push(
+            Problem::new(origin, "the application reloads its code in production").mend("set RELOAD=false"),
+        );
     }
     warnings.into_iter().map(Warning).collect()
 }
 
-/// Why a credential should not be used.
-pub fn weakness(strength: Strength) -> Option<&'static str> {
-    match strength {
-        Strength::Placeholder => Some("is an example out of documentation"),
-        Strength::Weak => Some("can be guessed: it is short, or regular"),
-        Strength::Strong => None,
-    }
+/// Why production refuses a credential; weaker than advised is for `check` to say.
+pub fn weakness(credential: &Credential) -> Option<Flaw> {
+    credential.strength.flaws().find(|flaw| flaw.grade() == Grade::Unusable)
 }
 
 /// Every credential with its name for people.
@@ -108,7 +128,7 @@ pub fn credentials(config: &Config) -> impl Iterator<Item = (String, &Credential
             let what = match &credential.from {
                 SecretSource::Environment(name) | SecretSource::EnvFile(name) => name.clone(),
                 SecretSource::File(path) => format!("the {} in {}", scheme.scheme, path.display()),
-                SecretSource::Literal => format!("an {}", scheme.scheme),
+                SecretSource::Literal => format!("the {}", scheme.scheme),
             };
             (what, credential)
         })
@@ -140,8 +160,11 @@ fn open_door(loaded: &Loaded) -> Vec<Problem> {
     }
     if config.auth.schemes().next().is_none() && config.auth.unset.is_empty() {
         open.push(
-            Problem::new(&Origin::Default, format!("{refuses}no authentication is configured: every route stands open"))
-                .mend("[auth.api_key] with value = \"env:API_KEY\""),
+            Problem::new(
+                &Origin::Default,
+                format!("{refuses}no authentication is configured: every route stands open"),
+            )
+            .mend("[auth.api_key] with value = \"env:API_KEY\""),
         );
     }
     open

@@ -79,8 +79,11 @@ pub fn parse(text: &Arc<Text>) -> Result<Table, Problems> {
         .map(|error| {
             let span = error.span().unwrap_or(0..0);
             let message = error.message().lines().collect::<Vec<_>>().join(", ");
-            Problem::new(&Origin::text(text, span), format!("not TOML: {message}"))
-                .mend(syntax_mend(&message, text, error.span().map_or(0, |s| s.start)))
+            Problem::new(&Origin::text(text, span), format!("not TOML: {message}")).mend(syntax_mend(
+                &message,
+                text,
+                error.span().map_or(0, |s| s.start),
+            ))
         })
         .collect();
     problems.dedup_by_key(|problem| problem.origin.place().map(|(_, at)| at.line));
@@ -163,7 +166,10 @@ fn node_of(value: Spanned<DeValue<'_>>, text: &Arc<Text>) -> Node {
     let value = match value.into_inner() {
         DeValue::String(text) => Value::Text(text.into_owned()),
         DeValue::Integer(number) => i64::from_str_radix(&number.as_str().replace('_', ""), number.radix())
-            .map_or_else(|_| Value::Other(number.as_str().to_owned(), "a number that is too large"), Value::Integer),
+            .map_or_else(
+                |_| Value::Other(number.as_str().to_owned(), "a number that is too large"),
+                Value::Integer,
+            ),
         DeValue::Float(number) => Value::Other(number.as_str().to_owned(), "a fraction"),
         DeValue::Boolean(value) => Value::Bool(value),
         DeValue::Datetime(date) => Value::Other(date.to_string(), "a date"),
@@ -211,7 +217,8 @@ mod tests {
     use super::*;
 
     fn tree(body: &str) -> Table {
-        parse(&Arc::new(Text { name: "t".into(), path: None, kind: TextKind::File, body: body.into() })).unwrap()
+        parse(&Arc::new(Text { name: "t".into(), path: None, kind: TextKind::File, body: body.into() }))
+            .unwrap()
     }
 
     fn at<'a>(table: &'a Table, path: &str) -> &'a Node {
@@ -234,7 +241,9 @@ mod tests {
         let mut base = tree("[[routes]]\nmatch='/a'\nauth='none'\n[[limits]]\nname='x'\nrate='1/minute'");
         overlay(
             &mut base,
-            tree("[[routes]]\nmatch='/b'\n[[routes]]\nmatch='/a'\n[[limits]]\nname='x'\nrate='2/minute'\n[[limits]]\nrate='3/minute'"),
+            tree(
+                "[[routes]]\nmatch='/b'\n[[routes]]\nmatch='/a'\n[[limits]]\nname='x'\nrate='2/minute'\n[[limits]]\nrate='3/minute'",
+            ),
         );
         let Value::List(routes) = &base["routes"].value else { panic!("no list") };
         assert_eq!(routes.len(), 2);
@@ -252,10 +261,19 @@ mod tests {
 
     #[test]
     fn every_syntax_error_is_reported() {
-        let text =
-            Arc::new(Text { name: "t".into(), path: None, kind: TextKind::File, body: "a = \nb = 1\nc = x y\n".into() });
-        let lines: Vec<usize> =
-            parse(&text).unwrap_err().0.iter().filter_map(|p| p.origin.place()).map(|(_, at)| at.line).collect();
+        let text = Arc::new(Text {
+            name: "t".into(),
+            path: None,
+            kind: TextKind::File,
+            body: "a = \nb = 1\nc = x y\n".into(),
+        });
+        let lines: Vec<usize> = parse(&text)
+            .unwrap_err()
+            .0
+            .iter()
+            .filter_map(|p| p.origin.place())
+            .map(|(_, at)| at.line)
+            .collect();
         assert_eq!(lines, [1, 3]);
     }
 }

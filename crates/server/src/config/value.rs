@@ -1,7 +1,10 @@
 //! Single values: numbers, durations, sizes, booleans and lists, as TOML and as plain text of an environment.
 
+use std::net::Ipv6Addr;
 use std::time::Duration;
 
+use super::origin::Origin;
+use super::problem::{Problem, nearest};
 use super::tree::{Node, Value, parse_value};
 
 /// Why a value was not taken, and how to mend it.
@@ -9,11 +12,26 @@ use super::tree::{Node, Value, parse_value};
 pub struct Complaint {
     pub message: String,
     pub mend: Option<String>,
+    /// Where it is, if that is not the whole value.
+    pub at: Option<Origin>,
 }
 
 impl Complaint {
     pub fn new(message: impl Into<String>, mend: impl Into<String>) -> Self {
-        Self { message: message.into(), mend: Some(mend.into()) }
+        Self { message: message.into(), mend: Some(mend.into()), at: None }
+    }
+
+    /// Points at a part of the value.
+    #[must_use]
+    pub fn at(self, origin: &Origin) -> Self {
+        Self { at: Some(self.at.unwrap_or_else(|| origin.clone())), ..self }
+    }
+}
+
+impl Complaint {
+    /// As a problem of what stands at `origin`.
+    pub fn problem(self, origin: &Origin) -> Problem {
+        Problem { mend: self.mend, ..Problem::new(self.at.as_ref().unwrap_or(origin), self.message) }
     }
 }
 
@@ -55,9 +73,17 @@ pub fn integer(node: &Node, from: i64, to: i64) -> Parsed<i64> {
             .parse()
             .map_err(|_| Complaint::new(format!("`{text}` is not a number"), "write a whole number"))?,
         Value::Text(_) => {
-            return Err(Complaint::new("text stands where a number is expected", "write the number without quotes"));
+            return Err(Complaint::new(
+                "text stands where a number is expected",
+                "write the number without quotes",
+            ));
         }
-        _ => return Err(Complaint::new(format!("{} stands where a number is expected", node.kind()), "write a whole number")),
+        _ => {
+            return Err(Complaint::new(
+                format!("{} stands where a number is expected", node.kind()),
+                "write a whole number",
+            ));
+        }
     };
     if (from..=to).contains(&number) {
         Ok(number)
@@ -157,7 +183,11 @@ pub fn list(node: &Node) -> Parsed<Vec<Node>> {
 }
 
 fn plain_list(text: &str, node: &Node) -> Parsed<Vec<Node>> {
-    if text.trim_start().starts_with('[') {
+    let bracket = text.trim_start().strip_prefix('[');
+    // `[::1]:8000` is an address, not a list.
+    let address =
+        bracket.and_then(|it| it.split(']').next()).is_some_and(|it| it.parse::<Ipv6Addr>().is_ok());
+    if bracket.is_some() && !address {
         return match parse_value(text.trim(), &node.origin).map(|list| list.value) {
             Some(Value::List(items)) => Ok(items),
             _ => Err(Complaint::new(
@@ -178,7 +208,7 @@ pub fn choice<'v>(node: &Node, valid: &'v [&'v str]) -> Parsed<&'v str> {
         .find(|candidate| **candidate == word || (plain && candidate.eq_ignore_ascii_case(word.trim())))
         .copied()
         .ok_or_else(|| {
-            let mend = match super::problem::nearest(word, valid.iter().copied()) {
+            let mend = match nearest(word, valid.iter().copied()) {
                 Some(near) => format!("did you mean `{near}`?"),
                 None => format!("one of {}", quoted(valid)),
             };
@@ -205,7 +235,6 @@ pub fn is_field_value(text: &str) -> bool {
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::origin::Origin;
     use super::*;
 
     fn file(text: &str) -> Node {
@@ -218,7 +247,9 @@ mod tests {
 
     #[test]
     fn durations() {
-        for (text, ms) in [("500ms", 500), ("10s", 10_000), ("5m", 300_000), ("1h30m", 5_400_000), ("7 d", 604_800_000)] {
+        for (text, ms) in
+            [("500ms", 500), ("10s", 10_000), ("5m", 300_000), ("1h30m", 5_400_000), ("7 d", 604_800_000)]
+        {
             assert_eq!(duration(&file(text)), Ok(Duration::from_millis(ms)), "{text}");
         }
         for wrong in ["", "10", "s", "-1s", "1.5s", "10x", "0s", "99999999999999999999s", "200000d"] {
@@ -230,7 +261,9 @@ mod tests {
 
     #[test]
     fn sizes() {
-        for (text, bytes) in [("100", 100), ("16 KiB", 16_384), ("1 MB", 1_000_000), ("1MiB", 1 << 20), ("2 gib", 2 << 30)] {
+        for (text, bytes) in
+            [("100", 100), ("16 KiB", 16_384), ("1 MB", 1_000_000), ("1MiB", 1 << 20), ("2 gib", 2 << 30)]
+        {
             assert_eq!(size(&file(text)), Ok(bytes), "{text}");
         }
         for wrong in ["", "KiB", "1 KiBi", "0", "-1", "1.5 MB", "99999999 TiB"] {

@@ -1,11 +1,14 @@
 //! Who may come: schemes and their credentials, and the pages that may call.
 
+use std::num::NonZeroU32;
+
 use portcullis_core::identity::Scheme;
+use portcullis_core::quota::{Rate, Scope};
 
 use super::super::model::{Auth, Cors, CorsHeaders, Credential, Origins, RouteAuth, SchemeConfig};
 use super::super::problem::{Problem, nearest};
 use super::super::secret::{self, Resolved};
-use super::super::tree::Node;
+use super::super::tree::{Node, Value};
 use super::super::value::{self, Complaint};
 use super::{Reader, routes};
 
@@ -38,13 +41,22 @@ pub(super) fn auth(root: &Reader<'_>) -> Auth {
             .mend("give one of them another `header`"),
         );
     }
-    let failures = section.section("failures").leaf("limit", |node| routes::limit(node, "auth.failures"));
+    let failures = section.section("failures").leaf("limit", |node| {
+        let limit = routes::limit(node, "")?;
+        match limit.scope {
+            Scope::Ip => Ok(limit.rate),
+            other => Err(Complaint::new(
+                format!("wrong credentials prove nobody to count per {other}"),
+                "count `per ip`",
+            )),
+        }
+    });
     let mut auth = Auth {
         default: RouteAuth::Open,
         ingest_token,
         api_key,
         unset,
-        failures: failures.unwrap_or_else(routes::default_failures),
+        failures: failures.unwrap_or_else(|| Rate::per_minute(NonZeroU32::MIN)),
     };
     auth.default = match section.node("default") {
         Some(node) => route_auth(node, &section, "default", &auth),
@@ -68,12 +80,20 @@ pub(super) fn route_auth(node: &Node, reader: &Reader<'_>, name: &str, auth: &Au
     let open = |item: &Node| item.as_text() == Some("none");
     if items.iter().any(open) {
         if items.len() > 1 {
-            reader.complain(name, node, Complaint::new("`none` beside a scheme opens the route", "keep one of the two"));
+            reader.complain(
+                name,
+                node,
+                Complaint::new("`none` beside a scheme opens the route", "keep one of the two"),
+            );
         }
         return RouteAuth::Open;
     }
     if items.is_empty() {
-        reader.complain(name, node, Complaint::new("an empty list says nothing", "write \"none\" to open the route"));
+        reader.complain(
+            name,
+            node,
+            Complaint::new("an empty list says nothing", "write \"none\" to open the route"),
+        );
         return RouteAuth::Open;
     }
     let mut schemes = Vec::new();
@@ -82,7 +102,11 @@ pub(super) fn route_auth(node: &Node, reader: &Reader<'_>, name: &str, auth: &Au
         match known_scheme(item) {
             Ok(scheme) if auth.scheme(scheme).is_some() => {
                 if schemes.contains(&scheme) {
-                    reader.complain(name, item, Complaint::new(format!("`{scheme}` stands twice"), "name it once"));
+                    reader.complain(
+                        name,
+                        item,
+                        Complaint::new(format!("`{scheme}` stands twice"), "name it once"),
+                    );
                 }
                 schemes.push(scheme);
             }
@@ -121,7 +145,10 @@ pub(super) fn cors(root: &Reader<'_>) -> Cors {
             );
         }
         if listed.len() > 1 {
-            section.problem(Problem::new(at, "`cors.origins`: `*` beside other origins").mend("keep `*` alone, or take it away"));
+            section.problem(
+                Problem::new(at, "`cors.origins`: `*` beside other origins")
+                    .mend("keep `*` alone, or take it away"),
+            );
         }
     }
     let mut origins: Vec<String> = listed.into_iter().map(|(origin, _)| origin).collect();
@@ -131,25 +158,33 @@ pub(super) fn cors(root: &Reader<'_>) -> Cors {
         let method = token(node)?;
         if method.chars().any(|c| c.is_ascii_lowercase()) {
             let upper = method.to_ascii_uppercase();
-            return Err(Complaint::new(format!("`{method}`: methods are compared as written"), format!("did you mean `{upper}`?")));
+            return Err(Complaint::new(
+                format!("`{method}`: methods are compared as written"),
+                format!("did you mean `{upper}`?"),
+            ));
         }
         Ok(method)
     });
-    if enabled && methods.is_empty() {
-        section.problem(
-            Problem::new(&section.origin_of("methods"), "`cors.methods`: an empty list allows nothing")
-                .mend("list methods, or set cors.enabled = false"),
-        );
+    if let Some(node) = section.node("methods")
+        && matches!(&node.value, Value::List(items) if items.is_empty())
+    {
+        let mend = "list methods, or set cors.enabled = false";
+        section.complain("methods", node, Complaint::new("an empty list allows nothing", mend));
     }
     Cors {
         enabled,
         origins: if any.is_some() { Origins::Any } else { Origins::Exact(origins) },
         credentials,
         methods,
-        headers: if headers.iter().any(|it| it == "*") { CorsHeaders::Any } else { CorsHeaders::List(headers) },
+        headers: if headers.iter().any(|it| it == "*") {
+            CorsHeaders::Any
+        } else {
+            CorsHeaders::List(headers)
+        },
         expose: section.list("expose", token),
         max_age: section.duration("max_age"),
         reject: section.boolean("reject"),
+        origin: section.origin,
     }
 }
 
@@ -160,8 +195,11 @@ fn credentials(reader: &Reader<'_>, scheme: Scheme) -> Option<SchemeConfig> {
     let Some(node) = node else {
         if reader.node("header").is_some() || reader.node("when_unset").is_some() {
             reader.problem(
-                Problem::new(&reader.origin, format!("`{}` has no `value`", reader.path_of("").trim_end_matches('.')))
-                    .mend(format!("value = \"env:{}\"", scheme.name().replace('-', "_").to_uppercase())),
+                Problem::new(
+                    &reader.origin,
+                    format!("`{}` has no `value`", reader.path_of("").trim_end_matches('.')),
+                )
+                .mend(format!("value = \"env:{}\"", scheme.name().replace('-', "_").to_uppercase())),
             );
         }
         return None;
@@ -169,7 +207,7 @@ fn credentials(reader: &Reader<'_>, scheme: Scheme) -> Option<SchemeConfig> {
     let mut credentials: Vec<Credential> = Vec::new();
     let mut names = Vec::new();
     let items = match &node.value {
-        super::Value::List(items) => items.as_slice(),
+        Value::List(items) => items.as_slice(),
         _ => std::slice::from_ref(node),
     };
     for item in items {
@@ -181,26 +219,37 @@ fn credentials(reader: &Reader<'_>, scheme: Scheme) -> Option<SchemeConfig> {
     }
     let broken = credentials.len() + names.len() < items.len();
     for (name, item) in &names {
-        let unset = Problem::new(&item.origin, format!("`{}`: {name} is not set, or empty", reader.path_of("value")));
+        let unset =
+            Problem::new(&item.origin, format!("`{}`: {name} is not set, or empty", reader.path_of("value")));
         let make = if scheme == Scheme::IngestToken { "token" } else { "api-key" };
         if !credentials.is_empty() {
             reader.warn(unset.mend("set it, or take it out of the list"));
         } else if !open {
-            reader.problem(unset.mend(format!("set {name} or {name}_FILE; `portcullis generate {make}` makes one")));
+            reader.problem(
+                unset.mend(format!("set {name} or {name}_FILE; `portcullis generate {make}` makes one")),
+            );
         }
     }
     if items.is_empty() {
         reader.complain("value", node, Complaint::new("an empty list", "at least one secret"));
     }
     // A wrong value was reported; the scheme counts as configured, so that nothing else is said about it.
-    (!credentials.is_empty() || broken || (!names.is_empty() && !open)).then_some(SchemeConfig { scheme, header, credentials })
+    (!credentials.is_empty() || broken || (!names.is_empty() && !open)).then_some(SchemeConfig {
+        scheme,
+        header,
+        credentials,
+    })
 }
 
 fn credential_header(node: &Node) -> Result<String, Complaint> {
     let name = token(node)?;
-    let reserved = ["host", "content-length", "transfer-encoding", "connection", "cookie", "te", "upgrade", "origin"];
+    let reserved =
+        ["host", "content-length", "transfer-encoding", "connection", "cookie", "te", "upgrade", "origin"];
     if reserved.contains(&name.to_ascii_lowercase().as_str()) {
-        return Err(Complaint::new(format!("`{name}` has another meaning"), "a header of its own, such as \"X-API-Key\""));
+        return Err(Complaint::new(
+            format!("`{name}` has another meaning"),
+            "a header of its own, such as \"X-API-Key\"",
+        ));
     }
     Ok(name)
 }
@@ -211,7 +260,10 @@ fn known_scheme(node: &Node) -> Result<Scheme, Complaint> {
         return Ok(scheme);
     }
     if LATER_SCHEMES.contains(&name) {
-        return Err(Complaint::new(format!("`{name}` is not in this version"), "none, ingest-token or api-key"));
+        return Err(Complaint::new(
+            format!("`{name}` is not in this version"),
+            "none, ingest-token or api-key",
+        ));
     }
     let valid = ["none", "ingest-token", "api-key"];
     let mend = match nearest(name, valid) {
@@ -226,7 +278,10 @@ pub(super) fn token(node: &Node) -> Result<String, Complaint> {
     if value::is_token(text) {
         Ok(text.to_owned())
     } else {
-        Err(Complaint::new(format!("`{text}` is not a name that HTTP knows"), "letters, digits and dashes: \"X-API-Key\""))
+        Err(Complaint::new(
+            format!("`{text}` is not a name that HTTP knows"),
+            "letters, digits and dashes: \"X-API-Key\"",
+        ))
     }
 }
 
@@ -238,14 +293,21 @@ fn origin(node: &Node) -> Result<String, Complaint> {
     }
     let wrong = |message: &str, mend: String| Err(Complaint::new(format!("`{text}` {message}"), mend));
     if text == "null" {
-        return wrong("is what every sandboxed page and every file sends", "name origins: \"https://app.example.com\"".into());
+        return wrong(
+            "is what every sandboxed page and every file sends",
+            "name origins: \"https://app.example.com\"".into(),
+        );
     }
     let Some((scheme, rest)) = text.split_once("://") else {
         return wrong("is not an origin", format!("\"https://{}\"", text.trim_matches('/')));
     };
-    let (authority, path) = rest.split_once('/').map_or((rest, None), |(authority, path)| (authority, Some(path)));
+    let (authority, path) =
+        rest.split_once('/').map_or((rest, None), |(authority, path)| (authority, Some(path)));
     if path.is_some() || rest.contains(['?', '#']) {
-        return wrong("has a path; an origin ends with its host or port", format!("\"{scheme}://{authority}\""));
+        return wrong(
+            "has a path; an origin ends with its host or port",
+            format!("\"{scheme}://{authority}\""),
+        );
     }
     if authority.contains('*') {
         return wrong("has a wildcard; origins are compared exactly", "list each origin".into());
@@ -256,8 +318,10 @@ fn origin(node: &Node) -> Result<String, Complaint> {
         Some((host, port)) if !port.ends_with(']') => (host, Some(port)),
         _ => (host_and_port.as_str(), None),
     };
-    let scheme_ok = scheme.bytes().all(|b| b.is_ascii_alphanumeric() || b"+-.".contains(&b)) && !scheme.is_empty();
-    let host_ok = !host.is_empty() && host.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._[]:".contains(&b));
+    let scheme_ok =
+        scheme.bytes().all(|b| b.is_ascii_alphanumeric() || b"+-.".contains(&b)) && !scheme.is_empty();
+    let host_ok =
+        !host.is_empty() && host.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._[]:".contains(&b));
     if !scheme_ok || !host_ok {
         return wrong("is not an origin", "\"https://app.example.com\"".into());
     }

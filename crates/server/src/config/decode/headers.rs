@@ -26,8 +26,16 @@ pub const REMOVED: [&str; 4] = ["Server", "X-Powered-By", "X-AspNet-Version", "X
 
 /// Headers that belong to the framing of the answer or to another section.
 const RESERVED: [&str; 10] = [
-    "Content-Length", "Content-Type", "Content-Encoding", "Transfer-Encoding", "Connection", "Date", "Upgrade",
-    "Trailer", "Set-Cookie", "X-Request-Id",
+    "Content-Length",
+    "Content-Type",
+    "Content-Encoding",
+    "Transfer-Encoding",
+    "Connection",
+    "Date",
+    "Upgrade",
+    "Trailer",
+    "Set-Cookie",
+    "X-Request-Id",
 ];
 
 pub(super) fn headers(root: &Reader<'_>) -> Vec<HeaderRule> {
@@ -46,11 +54,15 @@ pub(super) fn headers(root: &Reader<'_>) -> Vec<HeaderRule> {
     for (name, node) in table.iter().filter(|(name, _)| *name != "secure") {
         match rule(name, node) {
             Ok(action) => {
-                if let Some((other, first)) = seen.iter().find(|(other, _)| other.eq_ignore_ascii_case(name)) {
+                if let Some((other, first)) = seen.iter().find(|(other, _)| other.eq_ignore_ascii_case(name))
+                {
                     section.problem(
-                        Problem::new(&node.key, format!("`{name}` and `{other}` are two names for one header"))
-                            .also(&first.key, "here is the other")
-                            .mend("keep one of the two"),
+                        Problem::new(
+                            &node.key,
+                            format!("`{name}` and `{other}` are two names for one header"),
+                        )
+                        .also(&first.key, "here is the other")
+                        .mend("keep one of the two"),
                     );
                 }
                 seen.push((name, node));
@@ -70,7 +82,8 @@ pub(super) fn replies(root: &Reader<'_>) -> BTreeMap<&'static str, Reply> {
         let codes = Denial::CODES.into_iter().chain([UPSTREAM_ERROR]);
         let Some(code) = codes.clone().find(|code| *code == name) else {
             section.problem(
-                Problem::new(&reader.origin, format!("`{name}` is not the code of a refusal")).nearest(name, codes),
+                Problem::new(&reader.origin, format!("`{name}` is not the code of a refusal"))
+                    .nearest(name, codes),
             );
             continue;
         };
@@ -79,7 +92,10 @@ pub(super) fn replies(root: &Reader<'_>) -> BTreeMap<&'static str, Reply> {
             if value::is_field_value(text) && text.contains('/') {
                 Ok(text.to_owned())
             } else {
-                Err(Complaint::new(format!("`{text}` is not a content type"), "\"application/json\" or \"text/plain; charset=utf-8\""))
+                Err(Complaint::new(
+                    format!("`{text}` is not a content type"),
+                    "\"application/json\" or \"text/plain; charset=utf-8\"",
+                ))
             }
         });
         let content_type = content_type.unwrap_or_default();
@@ -93,8 +109,11 @@ pub(super) fn replies(root: &Reader<'_>) -> BTreeMap<&'static str, Reply> {
             && !is_json(body)
         {
             reader.problem(
-                Problem::new(&reader.origin_of("body"), format!("`replies.{name}.body` is not JSON, and its content type says it is"))
-                    .mend("mend the JSON, or set content_type = \"text/plain; charset=utf-8\""),
+                Problem::new(
+                    &reader.origin_of("body"),
+                    format!("`replies.{name}.body` is not JSON, and its content type says it is"),
+                )
+                .mend("mend the JSON, or set content_type = \"text/plain; charset=utf-8\""),
             );
         }
         let headers = fields(&reader, "headers", true);
@@ -107,8 +126,10 @@ pub(super) fn replies(root: &Reader<'_>) -> BTreeMap<&'static str, Reply> {
 pub(super) fn fields(reader: &Reader<'_>, name: &str, of_answer: bool) -> Vec<(String, String)> {
     let Some(node) = reader.node(name) else { return Vec::new() };
     let Some(table) = node.as_table() else {
-        let complaint =
-            Complaint::new(format!("{} stands where names and values are expected", node.kind()), "{ X-Name = \"value\" }");
+        let complaint = Complaint::new(
+            format!("{} stands where names and values are expected", node.kind()),
+            "{ X-Name = \"value\" }",
+        );
         reader.complain(name, node, complaint);
         return Vec::new();
     };
@@ -126,22 +147,28 @@ pub(super) fn fields(reader: &Reader<'_>, name: &str, of_answer: bool) -> Vec<(S
 fn rule(name: &str, node: &Node) -> Result<HeaderAction, Complaint> {
     field_name(name, true)?;
     if name.to_ascii_lowercase().starts_with("access-control-") {
-        return Err(Complaint::new("CORS headers follow from [cors]", "set cors.origins, cors.methods, cors.headers"));
+        return Err(Complaint::new(
+            "CORS headers follow from [cors]",
+            "set cors.origins, cors.methods, cors.headers",
+        ));
     }
     let set = |value: String, keep: bool| HeaderAction::Set { value, keep, tls_only: is_hsts(name) };
     match &node.value {
         Value::Bool(false) => Ok(HeaderAction::Remove),
-        Value::Bool(true) => Err(Complaint::new("`true` is no value", "write the value of the header, or false to remove it")),
+        Value::Bool(true) => {
+            Err(Complaint::new("`true` is no value", "write the value of the header, or false to remove it"))
+        }
         Value::Table(table) => {
             for (key, inner) in table {
                 if !["value", "keep"].contains(&key.as_str()) {
-                    let _ = inner;
-                    return Err(Complaint::new(format!("`{key}` is not a key of a header"), "`value` and `keep`"));
+                    let complaint =
+                        Complaint::new(format!("`{key}` is not a key of a header"), "`value` and `keep`");
+                    return Err(complaint.at(&inner.key));
                 }
             }
-            let value = table
-                .get("value")
-                .ok_or_else(|| Complaint::new("a header without `value`", "{ value = \"…\", keep = true }"))?;
+            let value = table.get("value").ok_or_else(|| {
+                Complaint::new("a header without `value`", "{ value = \"…\", keep = true }")
+            })?;
             let keep = table.get("keep").map(value::boolean).transpose()?.unwrap_or(false);
             Ok(set(field_value(value)?, keep))
         }
@@ -151,7 +178,10 @@ fn rule(name: &str, node: &Node) -> Result<HeaderAction, Complaint> {
 
 fn field_name(name: &str, of_answer: bool) -> Result<(), Complaint> {
     if !value::is_token(name) {
-        return Err(Complaint::new(format!("`{name}` is not the name of a header"), "letters, digits and dashes"));
+        return Err(Complaint::new(
+            format!("`{name}` is not the name of a header"),
+            "letters, digits and dashes",
+        ));
     }
     if of_answer && RESERVED.iter().any(|it| it.eq_ignore_ascii_case(name)) {
         return Err(Complaint::new(format!("`{name}` belongs to the answer itself"), "take it away"));

@@ -91,7 +91,13 @@ pub(super) struct Reader<'a> {
 
 impl<'a> Reader<'a> {
     fn root(table: &'a Table, context: &'a Context<'a>) -> Self {
-        Self { context, table: Some(table), path: String::new(), pattern: String::new(), origin: Origin::Default }
+        Self {
+            context,
+            table: Some(table),
+            path: String::new(),
+            pattern: String::new(),
+            origin: Origin::Default,
+        }
     }
 
     /// Reads a table that stands inside a value, with the keys of `pattern`.
@@ -122,8 +128,11 @@ impl<'a> Reader<'a> {
             let path = self.path_of(name);
             let example = keys::names_under(&self.pattern_of(name));
             self.problem(
-                Problem::new(&node.origin, format!("{} stands where the section `{path}` is expected", node.kind()))
-                    .mend(format!("[{path}] with {}", value::quoted(&example))),
+                Problem::new(
+                    &node.origin,
+                    format!("{} stands where the section `{path}` is expected", node.kind()),
+                )
+                .mend(format!("[{path}] with {}", value::quoted(&example))),
             );
         }
         Reader {
@@ -237,9 +246,8 @@ impl<'a> Reader<'a> {
 
     /// Reports a value that was not taken.
     pub fn complain(&self, name: &str, node: &Node, complaint: Complaint) {
-        let mut problem = Problem::new(&node.origin, format!("`{}`: {}", self.path_of(name), complaint.message));
-        problem.mend = complaint.mend;
-        self.problem(problem);
+        let message = format!("`{}`: {}", self.path_of(name), complaint.message);
+        self.problem(Complaint { message, ..complaint }.problem(&node.origin));
     }
 
     pub fn problem(&self, problem: Problem) {
@@ -276,7 +284,9 @@ fn default_node(default: &Fallback) -> Option<Node> {
         Fallback::Text(text) => Value::Text((*text).to_owned()),
         Fallback::Integer(number) => Value::Integer(*number),
         Fallback::Bool(value) => Value::Bool(*value),
-        Fallback::List(items) => Value::List(items.iter().map(|item| Node::text(*item, Origin::Default)).collect()),
+        Fallback::List(items) => {
+            Value::List(items.iter().map(|item| Node::text(*item, Origin::Default)).collect())
+        }
     };
     Some(Node::new(value, Origin::Default))
 }

@@ -15,7 +15,8 @@ use super::super::tree::{Node, Value};
 use super::super::value::{self, Complaint};
 use super::Reader;
 
-const LISTEN_MEND: &str = "\"127.0.0.1:8000\", \"0.0.0.0:8000\", \"[::1]:8000\" or \"unix:/run/portcullis.sock\"";
+const LISTEN_MEND: &str =
+    "\"127.0.0.1:8000\", \"0.0.0.0:8000\", \"[::1]:8000\" or \"unix:/run/portcullis.sock\"";
 const UPSTREAM_MEND: &str = "\"http://127.0.0.1:9000\" or \"unix:/run/app.sock\"";
 /// The name of the upstream that `upstream = "URL"` makes.
 const DEFAULT_UPSTREAM: &str = "default";
@@ -54,7 +55,8 @@ pub(super) fn upstreams(root: &Reader<'_>) -> (Vec<Upstream>, usize) {
         let addresses = reader.list("url", |node| upstream_address(node, &reader));
         if reader.node("url").is_none() && reader.origin.place().is_some() {
             reader.problem(
-                Problem::new(&reader.origin, format!("upstream `{name}` has no `url`")).mend(format!("url = {UPSTREAM_MEND}")),
+                Problem::new(&reader.origin, format!("upstream `{name}` has no `url`"))
+                    .mend(format!("url = {UPSTREAM_MEND}")),
             );
         }
         all.push(upstream(name, addresses, &reader));
@@ -73,8 +75,13 @@ pub(super) fn upstreams(root: &Reader<'_>) -> (Vec<Upstream>, usize) {
             None => {
                 let names: Vec<&str> = all.iter().map(|it| it.name.as_str()).collect();
                 root.problem(
-                    Problem::new(&section.origin, "several upstreams, and none of them is the default")
-                        .mend(format!("upstream = \"{}\" says which; there are {}", names[0], value::quoted(&names))),
+                    Problem::new(&section.origin, "several upstreams, and none of them is the default").mend(
+                        format!(
+                            "upstream = \"{}\" says which; there are {}",
+                            names[0],
+                            value::quoted(&names)
+                        ),
+                    ),
                 );
                 0
             }
@@ -96,9 +103,12 @@ pub(super) fn upstreams(root: &Reader<'_>) -> (Vec<Upstream>, usize) {
     if let Some(at) = all.iter().position(|it| it.name == DEFAULT_UPSTREAM) {
         if all[at].addresses != addresses && same_text(&all[at].origin, &node.origin) {
             root.problem(
-                Problem::new(&node.origin, "`upstream` and `upstreams.default` are two names for one setting, and they disagree")
-                    .also(&all[at].origin, "here is the other")
-                    .mend("keep one of the two"),
+                Problem::new(
+                    &node.origin,
+                    "`upstream` and `upstreams.default` are two names for one setting, and they disagree",
+                )
+                .also(&all[at].origin, "here is the other")
+                .mend("keep one of the two"),
             );
         }
         all[at].addresses = addresses;
@@ -130,8 +140,11 @@ pub(super) fn log(root: &Reader<'_>, environment: Environment) -> Log {
         && !file.parent().is_none_or(|parent| parent.as_os_str().is_empty() || parent.is_dir())
     {
         log.problem(
-            Problem::new(&log.origin_of("file"), format!("`log.file`: the directory of {} does not exist", file.display()))
-                .mend("make the directory, or name another"),
+            Problem::new(
+                &log.origin_of("file"),
+                format!("`log.file`: the directory of {} does not exist", file.display()),
+            )
+            .mend("make the directory, or name another"),
         );
     }
     Log { format, file, level, rotate: log.size("rotate"), keep: log.duration("keep") }
@@ -165,8 +178,12 @@ pub(in super::super) fn socket_address(text: &str) -> Result<SocketAddr, Complai
     }
     let mend = if let Ok(ip) = text.parse::<IpAddr>() {
         format!("a port is missing: \"{}\"", SocketAddr::new(ip, 8000))
-    } else if let Some(port) = text.trim_start_matches(['*', ':']).parse::<u16>().ok().filter(|_| text.len() < 8) {
-        format!("an address is missing: \"127.0.0.1:{port}\" for this machine only, \"0.0.0.0:{port}\" for every interface")
+    } else if let Some(port) =
+        text.trim_start_matches(['*', ':']).parse::<u16>().ok().filter(|_| text.len() < 8)
+    {
+        format!(
+            "an address is missing: \"127.0.0.1:{port}\" for this machine only, \"0.0.0.0:{port}\" for every interface"
+        )
     } else {
         LISTEN_MEND.to_owned()
     };
@@ -185,14 +202,19 @@ fn listeners(server: &Reader<'_>, tls: bool) -> Vec<Listener> {
                     );
                 }
             }
-            let address = table
-                .get("address")
-                .ok_or_else(|| Complaint::new("a listener without `address`", format!("address = {LISTEN_MEND}")))?;
-            let address = listen_address(address, server)?;
-            let flag = |name: &str| table.get(name).map(value::boolean).transpose();
+            let address = table.get("address").ok_or_else(|| {
+                Complaint::new("a listener without `address`", format!("address = {LISTEN_MEND}"))
+            })?;
+            let address = listen_address(address, server).map_err(|it| it.at(&address.origin))?;
+            let flag = |name: &str| {
+                table.get(name).map(|node| value::boolean(node).map_err(|it| it.at(&node.origin))).transpose()
+            };
             let wants_tls = flag("tls")?;
             if wants_tls == Some(true) && !tls {
-                return Err(Complaint::new("`tls = true` without a certificate", "set cert and key under [server.tls]"));
+                return Err(Complaint::new(
+                    "`tls = true` without a certificate",
+                    "set cert and key under [server.tls]",
+                ));
             }
             let by_default = tls && matches!(address, ListenAddress::Tcp(_));
             return Ok(Listener {
@@ -219,7 +241,10 @@ fn listeners(server: &Reader<'_>, tls: bool) -> Vec<Listener> {
         _ => server.list("listen", one),
     };
     if matches!(&node.value, Value::List(items) if items.is_empty()) {
-        server.problem(Problem::new(&node.origin, "`server.listen`: an empty list: nobody could connect").mend(LISTEN_MEND));
+        server.problem(
+            Problem::new(&node.origin, "`server.listen`: an empty list: nobody could connect")
+                .mend(LISTEN_MEND),
+        );
     }
     for (at, listener) in listeners.iter().enumerate() {
         let twice = |other: &&Listener| {
@@ -266,8 +291,11 @@ fn tls(server: &Reader<'_>) -> Option<Tls> {
     let readable = |name: &str, path: &Path| {
         if let Err(error) = std::fs::File::open(path) {
             section.problem(
-                Problem::new(&section.origin_of(name), format!("`server.tls.{name}`: {} cannot be read: {error}", path.display()))
-                    .mend("name a PEM file that the gateway may read"),
+                Problem::new(
+                    &section.origin_of(name),
+                    format!("`server.tls.{name}`: {} cannot be read: {error}", path.display()),
+                )
+                .mend("name a PEM file that the gateway may read"),
             );
         }
         section.context.watch(path);
@@ -327,17 +355,26 @@ fn upstream_address(node: &Node, reader: &Reader<'_>) -> Result<UpstreamAddress,
     let wrong = |message: String, mend: &str| Err(Complaint::new(message, mend));
     let Some(rest) = text.strip_prefix("http://") else {
         if text.starts_with("https://") {
-            return wrong("https towards the application is not in this version".into(), "http:// or unix: on a network you trust");
+            return wrong(
+                "https towards the application is not in this version".into(),
+                "http:// or unix: on a network you trust",
+            );
         }
         let mend = if text.contains("://") { UPSTREAM_MEND.to_owned() } else { format!("\"http://{text}\"") };
         return Err(Complaint::new(format!("`{}` is not the address of an application", shown(text)), mend));
     };
     if rest.contains('@') {
-        return wrong("a user name in the address of an upstream".into(), "take it away; credentials do not belong there");
+        return wrong(
+            "a user name in the address of an upstream".into(),
+            "take it away; credentials do not belong there",
+        );
     }
     let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
     if !path.is_empty() || authority.contains(['?', '#']) {
-        return wrong(format!("`{text}` has a path"), &format!("\"http://{authority}\": requests keep the path they came with"));
+        return wrong(
+            format!("`{text}` has a path"),
+            &format!("\"http://{authority}\": requests keep the path they came with"),
+        );
     }
     let (host, port) = match authority.rsplit_once(':') {
         Some((host, port)) if !port.ends_with(']') => match port.parse::<u16>() {
@@ -349,7 +386,11 @@ fn upstream_address(node: &Node, reader: &Reader<'_>) -> Result<UpstreamAddress,
     let bare = host.strip_prefix('[').and_then(|it| it.strip_suffix(']'));
     let host = match bare {
         Some(v6) if v6.parse::<std::net::Ipv6Addr>().is_ok() => v6,
-        None if !host.is_empty() && host.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._".contains(&b)) => host,
+        None if !host.is_empty()
+            && host.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._".contains(&b)) =>
+        {
+            host
+        }
         _ => return wrong(format!("`{host}` is not a host"), UPSTREAM_MEND),
     };
     Ok(UpstreamAddress::Tcp { host: host.to_owned(), port })
@@ -366,18 +407,27 @@ fn own_address(server: &Reader<'_>, listeners: &[Listener], upstreams: &[Upstrea
         for address in &upstream.addresses {
             let own = listeners.iter().find(|listener| match (&listener.address, address) {
                 (ListenAddress::Tcp(own), UpstreamAddress::Tcp { host, port }) => {
-                    let ip = if host == "localhost" { Some(Ipv4Addr::LOCALHOST.into()) } else { host.parse::<IpAddr>().ok() };
+                    let ip = if host == "localhost" {
+                        Some(Ipv4Addr::LOCALHOST.into())
+                    } else {
+                        host.parse::<IpAddr>().ok()
+                    };
                     own.port() == *port
-                        && ip.is_some_and(|ip| ip == own.ip() || (own.ip().is_unspecified() && ip.is_loopback()))
+                        && ip.is_some_and(|ip| {
+                            ip == own.ip() || (own.ip().is_unspecified() && ip.is_loopback())
+                        })
                 }
                 (ListenAddress::Unix(own), UpstreamAddress::Unix(path)) => own == path,
                 _ => false,
             });
             if let Some(listener) = own {
                 server.problem(
-                    Problem::new(&upstream.origin, format!("{address} is the gateway itself: it listens on {}", listener.address))
-                        .also(&listener.origin, "the listener stands here")
-                        .mend("start the application on another port and name that one"),
+                    Problem::new(
+                        &upstream.origin,
+                        format!("{address} is the gateway itself: it listens on {}", listener.address),
+                    )
+                    .also(&listener.origin, "the listener stands here")
+                    .mend("start the application on another port and name that one"),
                 );
             }
         }

@@ -40,14 +40,8 @@ pub(in super::super) fn apply(
         let named = match names.value(name.name) {
             Ok(Some(named)) => named,
             Ok(None) => continue,
-            Err(message) => {
-                let origin = names.origin(name.name).cloned().unwrap_or_else(|| Origin::environment(name.name));
-                let mut problem = Problem::new(&origin, message)
-                    .mend(format!("keep one of {} and {}_FILE", name.name, name.name));
-                if let Some(file) = names.origin(&format!("{}_FILE", name.name)) {
-                    problem = problem.also(file, "here is the other");
-                }
-                applied.problems.push(problem);
+            Err(complaint) => {
+                applied.problems.push(complaint.problem(&Origin::environment(name.name)));
                 continue;
             }
         };
@@ -82,7 +76,11 @@ impl Applied<'_> {
             Meaning::Debug | Meaning::Reload => match value::plain_boolean(&named.value) {
                 Some(on) => {
                     let origin = on.then(|| named.origin.clone());
-                    if name.meaning == Meaning::Debug { self.facts.debug = origin } else { self.facts.reload = origin }
+                    if name.meaning == Meaning::Debug {
+                        self.facts.debug = origin
+                    } else {
+                        self.facts.reload = origin
+                    }
                 }
                 None => self.problem(name, named, "neither true nor false", "write true or false"),
             },
@@ -104,19 +102,29 @@ impl Applied<'_> {
             }
             Ok(number) if text.bytes().all(|b| b.is_ascii_digit()) => number,
             _ => {
-                self.problem(name, named, "not a number", &format!("write a whole number, such as {}", name.default));
+                self.problem(
+                    name,
+                    named,
+                    "not a number",
+                    &format!("write a whole number, such as {}", name.default),
+                );
                 return;
             }
         };
         let leaf = Node::text(form.replace("{}", &number.to_string()), named.origin.clone());
         let (found, what) = match at {
             At::Limit(limit) => (set_limit(self.tree, limit, &leaf), format!("the limit `{limit}`")),
-            At::Route { matching, key } => (set_route(self.tree, matching, key, &leaf), format!("the route `{matching}`")),
+            At::Route { matching, key } => {
+                (set_route(self.tree, matching, key, &leaf), format!("the route `{matching}`"))
+            }
         };
         if !found {
             self.warnings.push(Warning(
-                Problem::new(&named.origin, format!("{} sets {what}, which the configuration no longer has", name.name))
-                    .mend(format!("unset {}, or name the rule so again", name.name)),
+                Problem::new(
+                    &named.origin,
+                    format!("{} sets {what}, which the configuration no longer has", name.name),
+                )
+                .mend(format!("unset {}, or name the rule so again", name.name)),
             ));
         }
     }
@@ -127,13 +135,21 @@ impl Applied<'_> {
             "development" | "dev" | "local" | "test" | "testing" => "development",
             "staging" | "stage" => {
                 self.warnings.push(Warning(
-                    Problem::new(&named.origin, format!("{} is `staging`, which is treated as development", name.name))
-                        .mend("set it to production to have what is unsafe refused"),
+                    Problem::new(
+                        &named.origin,
+                        format!("{} is `staging`, which is treated as development", name.name),
+                    )
+                    .mend("set it to production to have what is unsafe refused"),
                 ));
                 "development"
             }
             _ => {
-                self.problem(name, named, "neither development nor production", "write development or production");
+                self.problem(
+                    name,
+                    named,
+                    "neither development nor production",
+                    "write development or production",
+                );
                 return;
             }
         };
@@ -157,7 +173,9 @@ impl Applied<'_> {
 
     /// `API_HOST` and `API_PORT` are the halves of `server.listen`.
     fn listen(&mut self, host: Option<(&Name, Named)>, port: Option<(&Name, Named)>) {
-        let Some((said, origin)) = host.as_ref().or(port.as_ref()).map(|(name, named)| (name.name, named.origin.clone())) else {
+        let Some((said, origin)) =
+            host.as_ref().or(port.as_ref()).map(|(name, named)| (name.name, named.origin.clone()))
+        else {
             return;
         };
         let current = find(self.tree, "server.listen").cloned();
@@ -169,9 +187,12 @@ impl Applied<'_> {
                 Some(Err(_)) if !text.is_some_and(|it| it.starts_with("unix:")) => return,
                 _ => {
                     self.problems.push(
-                        Problem::new(&origin, format!("{said} names one address, and `server.listen` is no single ip:port"))
-                            .also(&node.origin, "here is the other")
-                            .mend(format!("unset {said}, or set PORTCULLIS_SERVER__LISTEN")),
+                        Problem::new(
+                            &origin,
+                            format!("{said} names one address, and `server.listen` is no single ip:port"),
+                        )
+                        .also(&node.origin, "here is the other")
+                        .mend(format!("unset {said}, or set PORTCULLIS_SERVER__LISTEN")),
                     );
                     return;
                 }
@@ -181,21 +202,36 @@ impl Applied<'_> {
             None => current.ip(),
             Some((name, named)) => match host_address(&named.value) {
                 Some(ip) => ip,
-                None => return self.problem(name, named, "not an address of this machine", "write 127.0.0.1, 0.0.0.0 or an address of an interface"),
+                None => {
+                    return self.problem(
+                        name,
+                        named,
+                        "not an address of this machine",
+                        "write 127.0.0.1, 0.0.0.0 or an address of an interface",
+                    );
+                }
             },
         };
         let number = match &port {
             None => current.port(),
             Some((name, named)) => match named.value.trim().parse::<u16>() {
                 Ok(number) => number,
-                Err(_) => return self.problem(name, named, "not a port", &format!("write a number from 1 to 65535, such as {}", name.default)),
+                Err(_) => {
+                    return self.problem(
+                        name,
+                        named,
+                        "not a port",
+                        &format!("write a number from 1 to 65535, such as {}", name.default),
+                    );
+                }
             },
         };
         set(self.tree, "server.listen", Node::text(SocketAddr::new(ip, number).to_string(), origin));
     }
 
     fn problem(&mut self, name: &Name, named: &Named, what: &str, mend: &str) {
-        let problem = Problem::new(&named.origin, format!("{} is `{}`: {what}", name.name, named.value)).mend(mend);
+        let problem =
+            Problem::new(&named.origin, format!("{} is `{}`: {what}", name.name, named.value)).mend(mend);
         self.problems.push(problem);
     }
 }
@@ -206,7 +242,10 @@ fn host_address(text: &str) -> Option<IpAddr> {
         "*" => Some(Ipv4Addr::UNSPECIFIED.into()),
         text => {
             let bare = text.strip_prefix('[').and_then(|it| it.strip_suffix(']')).unwrap_or(text);
-            bare.parse::<Ipv4Addr>().map(IpAddr::V4).or_else(|_| bare.parse::<Ipv6Addr>().map(IpAddr::V6)).ok()
+            bare.parse::<Ipv4Addr>()
+                .map(IpAddr::V4)
+                .or_else(|_| bare.parse::<Ipv6Addr>().map(IpAddr::V6))
+                .ok()
         }
     }
 }
@@ -225,8 +264,11 @@ fn misspelt(dialect: &Dialect, names: &Names, warnings: &mut Vec<Warning>) {
         let near = nearest(name, ours().filter(|our| our.len() >= SHORTEST));
         if let Some(near) = near.filter(|near| strsim::osa_distance(&name.to_ascii_uppercase(), near) <= 2) {
             warnings.push(Warning(
-                Problem::new(&named.origin, format!("`{name}` is not a name of this profile, and nearly one"))
-                    .mend(format!("did you mean `{near}`?")),
+                Problem::new(
+                    &named.origin,
+                    format!("`{name}` is not a name of this profile, and nearly one"),
+                )
+                .mend(format!("did you mean `{near}`?")),
             ));
         }
     }
@@ -240,8 +282,9 @@ pub(in super::super) fn set(tree: &mut Table, path: &str, node: Node) {
         }
         Some((section, rest)) => {
             let origin = node.origin.clone();
-            let entry =
-                tree.entry(section.to_owned()).or_insert_with(|| Node::new(Value::Table(Table::new()), origin));
+            let entry = tree
+                .entry(section.to_owned())
+                .or_insert_with(|| Node::new(Value::Table(Table::new()), origin));
             if let Value::Table(inner) = &mut entry.value {
                 set(inner, rest, node);
             }

@@ -22,5 +22,12 @@ pub const BTC_FORECASTING: Dialect = Dialect {
         later("SSL_KEY_PATH", "Private key in PEM"),
         later("SSL_ENABLED", "Whether the listener speaks TLS"),
     ],
-    application: &["ENABLE_DOCS", "API_HOST", "API_PORT", "LOG_LEVEL", "RETRAIN_ON_STARTUP", "CREATE_DEFAULT_USERS"],
+    application: &[
+        "ENABLE_DOCS",
+        "API_HOST",
+        "API_PORT",
+        "LOG_LEVEL",
+        "RETRAIN_ON_STARTUP",
+        "CREATE_DEFAULT_USERS",
+    ],
 };

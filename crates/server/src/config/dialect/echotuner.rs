@@ -18,5 +18,12 @@ pub const ECHOTUNER: Dialect = Dialect {
         later("RATE_LIMIT_REQUESTS_PER_MINUTE", "Requests in one window"),
         later("RATE_LIMIT_WINDOW_SECONDS", "Length of the window"),
     ],
-    application: &["SPOTIFY_CLIENT_SECRET", "OPENAI_API_KEY", "CLOUD_API_KEY", "DEBUG", "API_HOST", "API_PORT"],
+    application: &[
+        "SPOTIFY_CLIENT_SECRET",
+        "OPENAI_API_KEY",
+        "CLOUD_API_KEY",
+        "DEBUG",
+        "API_HOST",
+        "API_PORT",
+    ],
 };

@@ -10,8 +10,8 @@ mod pump_analyzer;
 mod ticker_service;
 
 pub use apply::Facts;
-pub(super) use apply::{find, set};
 pub(super) use apply::apply;
+pub(super) use apply::{find, set};
 pub use btc_forecasting::BTC_FORECASTING;
 pub use echotuner::ECHOTUNER;
 pub use kalshiwhale::KALSHIWHALE;
@@ -87,7 +87,13 @@ pub enum Example {
     None,
 }
 
-const fn name(name: &'static str, meaning: Meaning, default: &'static str, doc: &'static str, example: Example) -> Name {
+const fn name(
+    name: &'static str,
+    meaning: Meaning,
+    default: &'static str,
+    doc: &'static str,
+    example: Example,
+) -> Name {
     Name { name, meaning, default, doc, example }
 }
 
@@ -101,7 +107,9 @@ impl Meaning {
         match self {
             Meaning::Set(path) => (*path).to_owned(),
             Meaning::Number { at: At::Limit(name), .. } => format!("the limit `{name}`"),
-            Meaning::Number { at: At::Route { matching, key }, .. } => format!("{key} of the route `{matching}`"),
+            Meaning::Number { at: At::Route { matching, key }, .. } => {
+                format!("{key} of the route `{matching}`")
+            }
             Meaning::Secret(scheme) => format!("auth.{scheme}.value"),
             Meaning::Host | Meaning::Port => "server.listen".to_owned(),
             Meaning::Environment => "environment".to_owned(),

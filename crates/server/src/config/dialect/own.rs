@@ -28,9 +28,7 @@ pub(in super::super) fn own_names(tree: &mut Table, names: &Names, problems: &mu
         match names.value(name) {
             Ok(Some(named)) => set(tree, &path, leaf(&named.value, &pattern, name, &named.origin)),
             Ok(None) => {}
-            Err(message) => {
-                problems.push(Problem::new(&origin, message).mend(format!("keep one of {name} and {name}_FILE")));
-            }
+            Err(complaint) => problems.push(complaint.problem(&origin)),
         }
     }
 }

@@ -36,7 +36,7 @@ fn defaults_are_those_of_the_interface() {
     assert_eq!(config.log.rotate, 100_000_000);
     assert_eq!(config.log.keep, Duration::from_hours(7 * 24));
     assert_eq!(config.log.format, LogFormat::Text);
-    assert_eq!((config.auth.failures.rate.count(), config.auth.failures.rate.window_s()), (20, 60));
+    assert_eq!((config.auth.failures.count(), config.auth.failures.window_s()), (20, 60));
     assert_eq!(config.endpoints.prefix, "/portcullis");
     assert_eq!(config.endpoints.health.as_deref(), Some("/portcullis/health"));
     assert_eq!(config.upstreams[0].response_timeout, Duration::from_secs(60));
@@ -112,7 +112,10 @@ fn every_key_has_an_environment_name() {
     assert_eq!(config.upstreams[config.default_upstream].name, "app");
     assert_eq!(config.server.caps.body, 2 << 20);
     assert_eq!(config.server.workers, Some(3));
-    assert_eq!(config.cors.origins, Origins::Exact(vec!["https://a.example".into(), "https://b.example".into()]));
+    assert_eq!(
+        config.cors.origins,
+        Origins::Exact(vec!["https://a.example".into(), "https://b.example".into()])
+    );
     assert!(config.headers.iter().any(|rule| format!("{:?}", rule.action).contains("SAMEORIGIN")));
     assert_eq!(config.replies["rate-limited"].body.as_deref(), Some("{\"a\":{limit}}"));
     assert_eq!(config.limits[0].rate.window_s(), 1);
@@ -132,10 +135,12 @@ fn a_service_of_that_name_in_kubernetes_does_no_harm() {
 
 #[test]
 fn secrets_come_from_files_beside_any_name() {
-    let case = Case::config("upstream = \"http://a:1\"\n[auth.api_key]\nvalue = [\"env:API_KEY\", \"file:old\", \"env:NONE\"]\n")
-        .file("new", "Zk3vYxN0pQ8sT1uWbRcDfGhJmLnVaXeKi5o7y9A2B4C\n")
-        .file("old", "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08\r\n")
-        .env("API_KEY_FILE", "new");
+    let case = Case::config(
+        "upstream = \"http://a:1\"\n[auth.api_key]\nvalue = [\"env:API_KEY\", \"file:old\", \"env:NONE\"]\n",
+    )
+    .file("new", "Zk3vYxN0pQ8sT1uWbRcDfGhJmLnVaXeKi5o7y9A2B4C\n")
+    .file("old", "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08\r\n")
+    .env("API_KEY_FILE", "new");
     let loaded = case.load();
     let credentials = loaded.config.auth.api_key.unwrap().credentials;
     assert_eq!(credentials[0].from, SecretSource::File(case.path("new")));
@@ -147,10 +152,13 @@ fn secrets_come_from_files_beside_any_name() {
 
 #[test]
 fn both_ways_to_name_the_upstream() {
-    let config = Case::config("[upstreams.app]\nurl = [\"http://127.0.0.1:9000\", \"unix:/run/app.sock\"]\n").load().config;
+    let config = Case::config("[upstreams.app]\nurl = [\"http://127.0.0.1:9000\", \"unix:/run/app.sock\"]\n")
+        .load()
+        .config;
     assert_eq!(config.upstreams.len(), 1);
     assert_eq!(config.upstreams[0].addresses[1], UpstreamAddress::Unix("/run/app.sock".into()));
-    let mut case = Case::config("profile = \"pump-analyzer\"\n[upstreams.app]\nurl = \"http://127.0.0.1:9001\"\n");
+    let mut case =
+        Case::config("profile = \"pump-analyzer\"\n[upstreams.app]\nurl = \"http://127.0.0.1:9001\"\n");
     let config = case.load().config;
     assert_eq!((config.upstreams.len(), config.default_upstream), (1, 0));
     case.sources.upstream = Some("http://localhost:7000".into());
@@ -179,7 +187,7 @@ fn relative_paths_stand_beside_the_file_that_names_them() {
     let mut case = Case::new();
     std::fs::create_dir_all(case.path("etc")).unwrap();
     let case = {
-        case.sources.config = Some("etc/p.toml".into());
+        case.sources.config_path = Some("etc/p.toml".into());
         case.file("etc/p.toml", "upstream = \"unix:app.sock\"\n[log]\nfile = \"server.log\"\n")
             .env("PORTCULLIS_SERVER__LISTEN", "unix:in.sock")
     };
