@@ -6,5 +6,6 @@
 mod apps;
 mod docs;
 mod ground;
+mod kalshi;
 mod plane;
 mod pump;
