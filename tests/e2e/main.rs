@@ -4,5 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on fails")]
 
 mod apps;
+mod docs;
 mod ground;
+mod plane;
 mod pump;

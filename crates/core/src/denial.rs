@@ -8,6 +8,11 @@ use crate::quota::Verdict;
 pub enum Denial {
     /// The request is malformed or ambiguous; the word names how. The connection is closed after it.
     Malformed(&'static str),
+    /// The request asks for what no gateway of this kind does (CONNECT, another transfer coding); the word
+    /// names what.
+    NotImplemented(&'static str),
+    /// The request is in a version of HTTP that is not spoken here; the word names how it showed.
+    VersionNotSupported(&'static str),
     /// The client did not send its request in time.
     RequestTimeout,
     /// The body is larger than the route allows.
@@ -62,8 +67,10 @@ pub enum Blame {
 
 impl Denial {
     /// The stable codes, for configuration that names them; a test keeps it complete.
-    pub const CODES: [&'static str; 20] = [
+    pub const CODES: [&'static str; 22] = [
         "malformed-request",
+        "not-implemented",
+        "version-not-supported",
         "request-timeout",
         "body-too-large",
         "target-too-long",
@@ -89,6 +96,8 @@ impl Denial {
     pub fn code(&self) -> &'static str {
         match self {
             Denial::Malformed(_) => "malformed-request",
+            Denial::NotImplemented(_) => "not-implemented",
+            Denial::VersionNotSupported(_) => "version-not-supported",
             Denial::RequestTimeout => "request-timeout",
             Denial::BodyTooLarge => "body-too-large",
             Denial::TargetTooLong => "target-too-long",
@@ -126,9 +135,11 @@ impl Denial {
             Denial::RateLimited(_) | Denial::TooManyFailures(_) => 429,
             Denial::HeadersTooLarge => 431,
             Denial::Internal => 500,
+            Denial::NotImplemented(_) => 501,
             Denial::UpstreamUnreachable | Denial::UpstreamMalformed => 502,
             Denial::TooManyConnections | Denial::Draining => 503,
             Denial::UpstreamTimeout => 504,
+            Denial::VersionNotSupported(_) => 505,
         }
     }
 
@@ -136,6 +147,8 @@ impl Denial {
     pub fn detail(&self) -> &'static str {
         match self {
             Denial::Malformed(_) => "The request is malformed",
+            Denial::NotImplemented(_) => "The request asks for what is not done here",
+            Denial::VersionNotSupported(_) => "The version of HTTP is not spoken here",
             Denial::RequestTimeout => "The request did not arrive in time",
             Denial::BodyTooLarge => "The request body is too large",
             Denial::TargetTooLong => "The request target is too long",
@@ -158,6 +171,14 @@ impl Denial {
         }
     }
 
+    /// The stable word for how a request was wrong, where the code does not say it all.
+    pub fn how(&self) -> Option<&'static str> {
+        match self {
+            Denial::Malformed(how) | Denial::NotImplemented(how) | Denial::VersionNotSupported(how) => Some(how),
+            _ => None,
+        }
+    }
+
     /// Who must act.
     pub fn blame(&self) -> Blame {
         match self {
@@ -174,6 +195,8 @@ impl Denial {
         matches!(
             self,
             Denial::Malformed(_)
+                | Denial::NotImplemented(_)
+                | Denial::VersionNotSupported(_)
                 | Denial::RequestTimeout
                 | Denial::BodyTooLarge
                 | Denial::TargetTooLong

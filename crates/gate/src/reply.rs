@@ -222,6 +222,8 @@ impl Replies {
             }
             Denial::MethodNotAllowed => reply.fields.push(("Allow", ctx.allow.clone().into())),
             Denial::Malformed(_)
+            | Denial::NotImplemented(_)
+            | Denial::VersionNotSupported(_)
             | Denial::RequestTimeout
             | Denial::BodyTooLarge
             | Denial::TargetTooLong

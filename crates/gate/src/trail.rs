@@ -162,7 +162,7 @@ fn event_of(denial: &Denial, ctx: &RequestContext) -> Option<(EventKind, Cow<'st
         Denial::OriginForbidden | Denial::PreflightForbidden => {
             (EventKind::CorsViolation, "CORS: the origin is not allowed".into())
         }
-        Denial::Malformed(how) => {
+        Denial::Malformed(how) | Denial::NotImplemented(how) | Denial::VersionNotSupported(how) => {
             (EventKind::SuspiciousActivity, format!("Suspicious activity: malformed request ({how})").into())
         }
         Denial::RequestTimeout

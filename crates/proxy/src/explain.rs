@@ -60,10 +60,8 @@ impl Outcome {
 /// Explains the request that begins with `bytes` (a whole HTTP/1.1 head), as if it came from `peer` now.
 pub fn explain(gate: &Gate, snapshot: &Snapshot, bytes: &[u8], peer: IpAddr, secure: bool, now: Now) -> Explanation {
     let refused = |denial: Denial| {
-        let finding = match denial {
-            Denial::Malformed(how) => format!("the request cannot be read: {how}"),
-            other => format!("the request cannot be read: {}", other.code()),
-        };
+        let how = denial.how().unwrap_or_else(|| denial.code());
+        let finding = format!("the request cannot be read: {how}");
         Explanation {
             steps: vec![Step { stage: "wire", finding, passed: false }],
             outcome: Outcome::Denied(denial),
@@ -91,10 +89,7 @@ pub fn explain(gate: &Gate, snapshot: &Snapshot, bytes: &[u8], peer: IpAddr, sec
             && steps.last().is_none_or(|step| step.passed)
         {
             let stage = if *denial == Denial::BodyTooLarge { "body" } else { "edge" };
-            let finding = match denial {
-                Denial::Malformed(how) => (*how).to_owned(),
-                other => other.code().to_owned(),
-            };
+            let finding = denial.how().unwrap_or_else(|| denial.code()).to_owned();
             steps.push(Step { stage, finding, passed: false });
         }
         let route = if ctx.route.is_some() || !steps.iter().any(|step| step.stage == "route") {

@@ -3,11 +3,14 @@
 //! Fields are copied through while filtering: hop-by-hop fields end here (RFC 9110 section 7.6.1),
 //! credentials and whatever could pretend to be the gateway are taken off, and who it is and where it came
 //! from are added. HTTP/1.1 and HTTP/2 clients go through the same function.
+//!
+//! `X_Forwarded_For` is the same variable as `X-Forwarded-For` for an application behind CGI or WSGI: a field
+//! that means something to a proxy is taken off in that spelling.
 
 use portcullis_core::{Head, Identity, Upgrade};
 use portcullis_gate::context::RequestContext;
 use portcullis_gate::{Policy, Route};
-use portcullis_wire::Body;
+use portcullis_wire::{Body, Known};
 
 /// Everything a request head towards the application is made of.
 #[derive(Debug, Clone, Copy)]
@@ -49,6 +52,7 @@ impl Toward<'_> {
         let mut traced = false;
         for field in head.fields {
             if hop_by_hop(field.name)
+                || Known::behind_underscores(field.name) != Known::Other
                 || (nominated && is_nominated(head, field.name))
                 || self.policy.withholds(self.route, field.name)
             {

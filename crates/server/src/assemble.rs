@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
+use portcullis_core::quota::Scope;
 use portcullis_core::route::Pattern;
 use portcullis_core::{Denial, identity::Scheme};
 use portcullis_gate::authn::{Authenticator, Authn, SharedSecret};
@@ -103,7 +104,7 @@ fn policy(config: &Config) -> Result<Policy, Problems> {
         unknown_routes: if config.server.closed { UnknownRoutes::Closed } else { UnknownRoutes::Pass },
         cors: cross_origin(config)?,
         authn: Authn::new(authenticators(config)),
-        failures: failures_rule(config),
+        failures: LimitRule::new("failures", config.auth.failures, Scope::Ip, Mode::Enforce),
         headers: Headers::new(response_headers(config)),
         replies: replies(config)?,
         replace_errors: match config.replace_errors {
@@ -122,19 +123,6 @@ fn policy(config: &Config) -> Result<Policy, Problems> {
         }
         error @ PolicyError::UnknownScheme { .. } => Problems::from(Problem::new(&own_origin, error.to_string())),
     })
-}
-
-/// Wrong credentials are counted by address, whatever route they were tried on.
-fn failures_rule(config: &Config) -> LimitRule {
-    let limit = &config.auth.failures;
-    LimitRule::new("failures", limit.rate, limit.scope, mode_of(limit.mode))
-}
-
-fn mode_of(mode: model::Mode) -> Mode {
-    match mode {
-        model::Mode::Enforce => Mode::Enforce,
-        model::Mode::Observe => Mode::Observe,
-    }
 }
 
 fn authenticators(config: &Config) -> Vec<Authenticator> {

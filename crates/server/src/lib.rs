@@ -3,4 +3,5 @@
 pub mod assemble;
 pub mod cli;
 pub mod config;
+pub mod log;
 pub mod ops;

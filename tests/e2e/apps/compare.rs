@@ -17,8 +17,8 @@ const ADDED: [&str; 5] = [
     "content-security-policy",
 ];
 /// What the gateway adds to a request.
-const TOLD: [&str; 5] =
-    ["x-forwarded-for", "x-forwarded-proto", "x-forwarded-host", "x-request-id", "traceparent"];
+const TOLD: [&str; 6] =
+    ["x-forwarded-for", "x-forwarded-proto", "x-forwarded-host", "x-real-ip", "x-request-id", "traceparent"];
 
 /// A final answer with the interim ones before it.
 pub(super) struct Whole {

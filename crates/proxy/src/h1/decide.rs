@@ -236,6 +236,8 @@ fn denial_of(error: RequestError) -> Denial {
         414 => Denial::TargetTooLong,
         417 => Denial::ExpectationFailed,
         431 => Denial::HeadersTooLarge,
+        501 => Denial::NotImplemented(error.name()),
+        505 => Denial::VersionNotSupported(error.name()),
         _ => Denial::Malformed(error.name()),
     }
 }

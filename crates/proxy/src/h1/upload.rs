@@ -3,7 +3,7 @@
 use std::task::{Context, Poll, ready};
 
 use portcullis_core::Denial;
-use portcullis_wire::{Body, BodyDecoder, Piece};
+use portcullis_wire::{Body, BodyDecoder, BodyError, Piece};
 
 use super::exchange::{Exchange, Failure};
 use crate::buffers::{Buffer, LARGE, SMALL};
@@ -85,7 +85,7 @@ impl Upload {
             let (count, piece) = self
                 .decoder
                 .advance(&bytes[self.ready..])
-                .map_err(|error| Failure::Denied(Denial::Malformed(error.name())))?;
+                .map_err(|error| Failure::Denied(denial_of(error)))?;
             if piece == Piece::Data {
                 self.bytes += count as u64;
                 if self.bytes > self.max {
@@ -161,5 +161,12 @@ impl Exchange<'_> {
         self.upload.broken = true;
         self.deadline.set(self.local.settings.upstreams[self.forward.upstream].response_timeout);
         Poll::Ready(Ok(()))
+    }
+}
+
+fn denial_of(error: BodyError) -> Denial {
+    match error.status() {
+        431 => Denial::HeadersTooLarge,
+        _ => Denial::Malformed(error.name()),
     }
 }

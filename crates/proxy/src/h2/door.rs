@@ -93,7 +93,7 @@ async fn answer(core: Rc<Core>, caller: Caller, request: Request<Incoming>) -> A
     let decided = match (authority, framing) {
         (None, _) => Err(Denial::Malformed("authority-disagrees")),
         (_, None) => Err(Denial::Malformed("invalid-content-length")),
-        _ if parts.method == http::Method::CONNECT => Err(Denial::Malformed("connect-method")),
+        _ if parts.method == http::Method::CONNECT => Err(Denial::NotImplemented("connect-method")),
         _ if parts.uri.path().len() + parts.uri.query().map_or(0, str::len) > local.settings.caps.target => {
             Err(Denial::TargetTooLong)
         }

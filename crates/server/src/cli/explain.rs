@@ -1,8 +1,14 @@
-//! `portcullis explain`: its arguments.
+//! `portcullis explain`: what the gateway would do with a request.
 
 use std::net::{IpAddr, Ipv4Addr};
+use std::process::ExitCode;
+
+use anyhow::Result;
 
 use super::sources::SourceArgs;
+use crate::assemble;
+use crate::config::load;
+use crate::ops::explain::{self, Question};
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
@@ -24,6 +30,28 @@ pub struct Args {
     pub json: bool,
     #[command(flatten)]
     pub sources: SourceArgs,
+}
+
+pub(super) fn execute(args: &Args) -> ExitCode {
+    super::report(tell(args))
+}
+
+fn tell(args: &Args) -> Result<()> {
+    let loaded = load(&args.sources.sources())?;
+    let snapshot = assemble::snapshot(&loaded.config)?;
+    let question = Question {
+        method: args.method.clone(),
+        target: args.path.clone(),
+        headers: args.headers.clone(),
+        from: args.from,
+    };
+    let explanation = explain::of(&snapshot, &question)?;
+    if args.json {
+        super::print_json(&explain::json(&question, &explanation));
+    } else {
+        super::print(&explain::text(&question, &explanation));
+    }
+    Ok(())
 }
 
 fn header(text: &str) -> Result<(String, String), String> {

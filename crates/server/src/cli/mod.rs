@@ -16,6 +16,8 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use crate::config::Problems;
+
 /// A security gateway for APIs and WebSockets.
 #[derive(Debug, Parser)]
 #[command(name = "portcullis", version, arg_required_else_help = true, after_help = EXAMPLE)]
@@ -52,20 +54,34 @@ pub enum Command {
     Completions(completions::Args),
 }
 
-/// Runs a command that needs no server. The others are handed back.
-pub fn execute(command: Command) -> Result<ExitCode, Command> {
+/// Runs a command.
+pub fn execute(command: Command) -> ExitCode {
     match command {
-        Command::Init(args) => Ok(init::execute(&args)),
-        Command::Check(args) => Ok(check::execute(&args)),
-        Command::Generate(args) => Ok(generate::execute(&args)),
-        Command::Config(args) => Ok(config::execute(&args)),
-        Command::Completions(args) => Ok(completions::execute(&args)),
-        other => Err(other),
+        Command::Run(args) => run::execute(args),
+        Command::Demo(args) => demo::execute(&args),
+        Command::Explain(args) => explain::execute(&args),
+        Command::Test(args) => test::execute(&args),
+        Command::Init(args) => init::execute(&args),
+        Command::Check(args) => check::execute(&args),
+        Command::Generate(args) => generate::execute(&args),
+        Command::Config(args) => config::execute(&args),
+        Command::Completions(args) => completions::execute(&args),
     }
 }
 
 /// Exit status of a configuration that cannot be read, as of wrong arguments.
 pub const UNREADABLE: u8 = 2;
+
+/// Says what went wrong, if something did: 2 for a configuration that cannot be read, 1 for everything else.
+pub(crate) fn report(outcome: anyhow::Result<()>) -> ExitCode {
+    let Err(error) = outcome else { return ExitCode::SUCCESS };
+    if let Some(problems) = error.downcast_ref::<Problems>() {
+        complain(problems);
+        return ExitCode::from(UNREADABLE);
+    }
+    complain(&format!("error: {error:#}"));
+    ExitCode::FAILURE
+}
 
 /// Prints to standard output. That nobody reads any more (`| head`) is no error.
 pub(crate) fn print(text: &str) {

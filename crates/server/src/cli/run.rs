@@ -1,6 +1,9 @@
-//! `portcullis run`: its arguments.
+//! `portcullis run`: serves.
+
+use std::process::ExitCode;
 
 use super::sources::SourceArgs;
+use crate::ops::serve;
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
@@ -13,4 +16,8 @@ pub struct Args {
     /// The application: started too, restarted when it dies, ended on exit
     #[arg(last = true, value_name = "CMD")]
     pub application: Vec<String>,
+}
+
+pub(super) fn execute(args: Args) -> ExitCode {
+    super::report(serve::serve(&args.sources.sources(), args.application))
 }

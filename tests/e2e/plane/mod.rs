@@ -1,0 +1,16 @@
+//! The data plane: what goes through, byte by byte, and what does not.
+
+mod malformed;
+
+use portcullis_tests::{Gateway, Launch};
+
+/// A gateway before that upstream which lets everybody through; `tables` are further tables of its
+/// configuration.
+fn gateway(upstream: &str, tables: &str) -> Gateway {
+    launch(upstream, tables).start()
+}
+
+/// The same, not yet started.
+fn launch(upstream: &str, tables: &str) -> Launch {
+    Launch::run().config(&format!("upstream = \"{upstream}\"\n[auth]\ndefault = \"none\"\n{tables}"))
+}
