@@ -217,7 +217,7 @@ impl<'a> Scanner<'a> {
     /// A percent-encoded character: it can stand for each of the signs above.
     fn percent(&mut self) -> Option<Found> {
         let (bytes, at) = (self.bytes, self.at);
-        let Some((decoded, width)) = unit(bytes, at) else { return None };
+        let (decoded, width) = unit(bytes, at)?;
         self.at += width;
         match decoded {
             b'@' if width > 1 => email::around(bytes, self.floor, at, width),

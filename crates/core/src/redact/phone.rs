@@ -33,13 +33,16 @@ const CUES: [&str; 12] = [
     "phonenumber",
 ];
 
-/// Words beside a number that make it a count; as parts of a name (`bytes_in`) from four letters on.
-const COUNTS: [&str; 42] = [
+/// Words beside a number that make it a count; from four letters on also as parts of a name (`bytes_in`).
+const COUNTS: [&str; 35] = [
     "byte", "size", "length", "count", "total", "limit", "offset", "position", "sequence", "nonce", "memory",
     "capacity", "time", "epoch", "expire", "duration", "elapsed", "took", "seconds", "millis", "micros",
-    "nanos", "request", "record", "packet", "entries", "items", "messages", "version", "port", "row", "len",
-    "max", "min", "ts", "iat", "exp", "ms", "us", "ns", "b", "s",
+    "nanos", "request", "record", "packet", "entries", "items", "messages", "version", "port", "len", "max",
+    "min", "iat", "exp",
 ];
+
+/// Units after a number.
+const UNITS: [&str; 10] = ["kb", "mb", "gb", "kib", "mib", "gib", "ms", "us", "ns", "rows"];
 
 const MAX_GROUPS: usize = 8;
 const MAX_DIGITS: usize = 20;
@@ -116,7 +119,7 @@ impl Groups {
             groups.sizes[groups.count] = size;
             groups.signs[groups.count] = sign;
             groups.count += 1;
-            if groups.bracket
+            if bracketed.is_some()
                 && let Some((b')', width)) = unit(bytes, next)
             {
                 next += width;
@@ -263,15 +266,17 @@ fn closes(bytes: &[u8], end: usize) -> bool {
 
 /// Whether the word before or after says that the number is a count, a size or a time.
 fn is_counted(bytes: &[u8], floor: usize, at: usize, end: usize) -> bool {
-    let after = bytes[end..].strip_prefix(b" ").unwrap_or(&bytes[end..]);
-    let after = &after[..after.iter().take(16).take_while(|byte| byte.is_ascii_alphabetic()).count()];
-    let counts =
-        |word: &[u8]| {
-            COUNTS.iter().map(|count| count.as_bytes()).any(|count| {
-                word == count || (count.len() >= 4 && memchr::memmem::find(word, count).is_some())
-            }) || matches!(word, [b'k' | b'm' | b'g' | b't', b'b'] | [b'k' | b'm' | b'g' | b't', b'i', b'b'])
-        };
-    normalised(after, counts) || normalised(word_before(bytes, floor, at), counts)
+    let rest = bytes[end..].strip_prefix(b" ").unwrap_or(&bytes[end..]);
+    let length = rest.iter().take(16).take_while(|byte| byte.is_ascii_alphabetic()).count();
+    // `9876543210 size=1` is a number and then a name of something else.
+    let is_name = matches!(rest.get(length), Some(b'=' | b':' | b'_' | b'-' | b'0'..=b'9'));
+    let after = if is_name { &[][..] } else { &rest[..length] };
+    let is_part = |word: &[u8], count: &[u8]| count.len() >= 4 && memchr::memmem::find(word, count).is_some();
+    let counts = |word: &[u8]| {
+        COUNTS.iter().map(|count| count.as_bytes()).any(|count| word == count || is_part(word, count))
+    };
+    let measures = |word: &[u8]| counts(word) || UNITS.iter().any(|measure| measure.as_bytes() == word);
+    normalised(after, measures) || normalised(word_before(bytes, floor, at), counts)
 }
 
 /// The word that stands directly before, over blanks, signs of equality and quotes.

@@ -273,12 +273,13 @@ fn surroundings() -> impl Strategy<Value = String> {
     ]
 }
 
+const STANDARD: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+const SAFE: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+
 /// A secret and the part of it that must be gone.
 fn planted() -> impl Strategy<Value = (String, String)> {
     let bytes = prop::collection::vec(any::<u8>(), 32);
     let hex = bytes.clone().prop_map(|bytes| encode(&bytes, b"0123456789abcdef", 4));
-    const STANDARD: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    const SAFE: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
     let url_safe = bytes.clone().prop_map(|bytes| encode(&bytes, SAFE, 6));
     let base64 = bytes.prop_map(|bytes| encode(&bytes, STANDARD, 6) + "=");
     let same = |text: String| (text.clone(), text);
@@ -304,7 +305,8 @@ fn planted() -> impl Strategy<Value = (String, String)> {
         )),
         "[a-z]{3,8}\\.[a-z]{3,8}@[a-z]{3,8}\\.(com|org|de)".prop_map(same),
         "\\+91 [6-9][0-9]{4} [0-9]{5}".prop_map(same),
-        "[6-9][0-9]{9}".prop_map(same),
+        // Between words of its own: beside a random `max` or `ms` it would be a count.
+        "[6-9][0-9]{9}".prop_map(|number| (format!("user {number} left"), number)),
         "\\([2-9][0-9]{2}\\) [0-9]{3}-[0-9]{4}".prop_map(same),
         "[2-9][0-9]{2}-[0-9]{3}-[0-9]{4}".prop_map(same),
         "\\+44 20 [0-9]{4} [0-9]{4}".prop_map(same),
@@ -332,7 +334,7 @@ fn encode(bytes: &[u8], alphabet: &[u8], bits: usize) -> String {
 
 proptest! {
     // The seed is fixed: the shape of tokens is judged by likelihood, and a build must not fail by chance.
-    #![proptest_config(ProptestConfig { cases: 4000, rng_seed: RngSeed::Fixed(2026), ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 4000, rng_seed: RngSeed::Fixed(2026), failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn no_planted_secret_survives(before in surroundings(), after in surroundings(), (planted, secret) in planted(), quoted in any::<bool>()) {

@@ -232,7 +232,7 @@ proptest! {
         if let Ok(client) = edge().client("10.0.0.9".parse().unwrap(), &head, false) {
             let mut out = Vec::new();
             write_forwarded(&client, &head, &mut out);
-            prop_assert_eq!(out.iter().filter(|byte| **byte == b'\n').count(), 4);
+            prop_assert_eq!(out.split(|byte| *byte == b'\n').count(), 5);
         }
     }
 }
