@@ -19,6 +19,7 @@ use portcullis_gate::policy::{
     Parts, Policy, ReplaceErrors, Route, Target, UnknownRoutes, WebSocketRules,
 };
 use portcullis_gate::reply::Replies;
+use portcullis_gate::validate;
 use portcullis_gate::Gate;
 use portcullis_proxy::{
     Bind, Caps, Endpoint, Engine, Listener, Outcome, Settings, Snapshot, Start, Upstream, explain,
@@ -55,6 +56,7 @@ fn route(name: &str, accepts: &[Scheme], limits: &[(&str, Mode)]) -> Route {
         target: Target::Upstream(0),
         pass_credentials: false,
         max_body: 1000,
+        validate: validate::Config::default(),
         websocket: WebSocketRules::default(),
     }
 }
