@@ -152,6 +152,11 @@ impl Meter {
         cleared
     }
 
+    /// Whether a frame of the gateway's own may follow what was cleared: no frame is under way.
+    pub fn is_between(&self) -> bool {
+        self.payload_left == 0
+    }
+
     /// Whether the client has sent its close frame.
     pub fn is_closed(&self) -> bool {
         self.closed
