@@ -92,7 +92,9 @@ impl Relay<'_> {
             let sent = up.poll(cx, core, client, inbox, &mut upstream);
             let received = down.poll(cx, core, &mut upstream, &mut outbox, client);
             match (sent, received) {
-                (Poll::Ready(End::Violation(violation)), _) => return Poll::Ready(Stop::Violation(violation)),
+                (Poll::Ready(End::Violation(violation)), _) => {
+                    return Poll::Ready(Stop::Violation(violation));
+                }
                 (Poll::Ready(End::Gone), _) | (_, Poll::Ready(End::Gone)) => return Poll::Ready(Stop::Over),
                 (Poll::Ready(_), Poll::Ready(_)) => return Poll::Ready(Stop::Over),
                 _ => {}
@@ -118,7 +120,8 @@ impl Relay<'_> {
             let mut to_application = Farewell::new(CloseFrame::to_application(GOING_AWAY, reason, key));
             deadline.set(FAREWELL);
             poll_fn(|cx| {
-                let told = if up.is_between() { to_application.poll(cx, &mut upstream) } else { Poll::Ready(()) };
+                let told =
+                    if up.is_between() { to_application.poll(cx, &mut upstream) } else { Poll::Ready(()) };
                 let heard = match down.poll_finish(cx, core, &mut upstream, &mut outbox, client) {
                     Poll::Ready(true) => to_client.poll(cx, client),
                     Poll::Ready(false) => Poll::Ready(()),
@@ -277,7 +280,12 @@ impl Direction {
         self.cleared == 0 && !self.ended && matches!(&self.guard, Guard::Client(meter) if meter.is_between())
     }
 
-    fn poll_cleared(&mut self, cx: &mut Context<'_>, buffer: &mut Buffer, to: &mut Stream) -> Poll<Result<(), ()>> {
+    fn poll_cleared(
+        &mut self,
+        cx: &mut Context<'_>,
+        buffer: &mut Buffer,
+        to: &mut Stream,
+    ) -> Poll<Result<(), ()>> {
         while self.cleared > 0 {
             match ready!(to.poll_put(cx, &buffer.filled()[..self.cleared])) {
                 Ok(count) => {

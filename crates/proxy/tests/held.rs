@@ -61,7 +61,11 @@ fn start(body_timeout: Duration) -> Running {
     let application = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("bind");
     let address = application.local_addr().expect("address");
     let fields = Some(vec![("on".into(), Kind::Boolean)]);
-    let body = Body { held: Held::new(100).expect("small"), types: Vec::new(), json: Some(Object { fields, ..Object::default() }) };
+    let body = Body {
+        held: Held::new(100).expect("small"),
+        types: Vec::new(),
+        json: Some(Object { fields, ..Object::default() }),
+    };
     let judged = validate::Config { query: None, body: Some(body) };
     let routes = [route("/judged", judged, 0), route("WS /ws", validate::Config::default(), 10)];
     let policy = Policy::new(Parts {
@@ -82,10 +86,17 @@ fn start(body_timeout: Duration) -> Running {
     let journal = Journal::default();
     let kept = journal.clone();
     let engine = Engine::start(Start {
-        listeners: vec![Listener { bind: Bind::Tcp((Ipv4Addr::LOCALHOST, 0).into()), tls: false, proxy_protocol: false }],
+        listeners: vec![Listener {
+            bind: Bind::Tcp((Ipv4Addr::LOCALHOST, 0).into()),
+            tls: false,
+            proxy_protocol: false,
+        }],
         workers: 1,
         gate: Gate::new(LimitTable::new(1 << 20), [1, 2]),
-        snapshot: Snapshot { policy, settings: Settings { caps, upstreams: vec![Upstream::new("app", vec![endpoint])] } },
+        snapshot: Snapshot {
+            policy,
+            settings: Settings { caps, upstreams: vec![Upstream::new("app", vec![endpoint])] },
+        },
         certificates: None,
         recorder: Arc::new(move || Box::new(kept.clone())),
         seed: [3, 4],
@@ -138,7 +149,12 @@ fn head_of(stream: &mut TcpStream) -> String {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
         let mut byte = [0];
-        assert_eq!(stream.read(&mut byte).expect("read"), 1, "ended after {:?}", String::from_utf8_lossy(&head));
+        assert_eq!(
+            stream.read(&mut byte).expect("read"),
+            1,
+            "ended after {:?}",
+            String::from_utf8_lossy(&head)
+        );
         head.push(byte[0]);
     }
     String::from_utf8(head).expect("text")
@@ -153,7 +169,8 @@ fn exactly(stream: &mut TcpStream, count: usize) -> Vec<u8> {
 /// A whole answer: its head in small letters, and its body.
 fn answer_of(stream: &mut TcpStream) -> (String, String) {
     let head = head_of(stream).to_ascii_lowercase();
-    let length = head.split("content-length: ").nth(1).and_then(|it| it.split('\r').next()).expect("a length");
+    let length =
+        head.split("content-length: ").nth(1).and_then(|it| it.split('\r').next()).expect("a length");
     let body = exactly(stream, length.parse().expect("a number"));
     (head, String::from_utf8(body).expect("text"))
 }
@@ -189,7 +206,8 @@ fn who_waits_for_100_gets_it_from_the_gateway_and_the_application_is_not_asked()
 fn what_is_refused_never_reaches_the_application_and_the_connection_goes_on() {
     let running = start(PATIENCE);
     let mut client = running.client();
-    let bad = "POST /judged HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n9\r\n{\"off\":1}\r\n0\r\n\r\n";
+    let bad =
+        "POST /judged HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n9\r\n{\"off\":1}\r\n0\r\n\r\n";
     let good = "POST /judged HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}";
     client.write_all(format!("{bad}{good}").as_bytes()).expect("write");
     let (refused, body) = answer_of(&mut client);
@@ -208,7 +226,9 @@ fn what_is_refused_never_reaches_the_application_and_the_connection_goes_on() {
 fn chunks_become_one_and_trailers_which_nobody_judged_end_here() {
     let running = start(PATIENCE);
     let mut client = running.client();
-    client.write_all(b"PUT /judged HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n").expect("write");
+    client
+        .write_all(b"PUT /judged HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n")
+        .expect("write");
     for byte in b"{\"on\":false}" {
         client.write_all(format!("1\r\n{}\r\n", char::from(*byte)).as_bytes()).expect("write");
     }
@@ -246,7 +266,9 @@ fn a_held_body_can_be_sent_once_more_when_an_idle_connection_was_closed() {
 fn a_body_over_what_is_held_is_refused_without_its_end() {
     let running = start(PATIENCE);
     let mut client = running.client();
-    client.write_all(b"POST /judged HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n").expect("write");
+    client
+        .write_all(b"POST /judged HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n")
+        .expect("write");
     client.write_all(format!("ff\r\n{}", " ".repeat(101)).as_bytes()).expect("write");
     let head = head_of(&mut client).to_ascii_lowercase();
     assert!(head.starts_with("http/1.1 413") && head.contains("connection: close"), "{head}");

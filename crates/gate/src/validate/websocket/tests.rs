@@ -304,7 +304,10 @@ fn a_boundary_is_found_wherever_the_bytes_are_cut() {
         assert!(cut - cleared < 4, "{cut}: only a header is kept back");
         assert_eq!(boundary.is_between(), cleared == 0 || ends.contains(&cleared), "{cut}");
         let finished = boundary.finish(&stream[cleared..]);
-        assert!(boundary.is_between() && (cleared + finished == 0 || ends.contains(&(cleared + finished))), "{cut}");
+        assert!(
+            boundary.is_between() && (cleared + finished == 0 || ends.contains(&(cleared + finished))),
+            "{cut}"
+        );
         assert_eq!(boundary.clear(&stream[cleared + finished..]), stream.len() - cleared - finished);
     }
 }

@@ -100,8 +100,9 @@ fn kind(node: &Node) -> Result<Kind, Complaint> {
 }
 
 fn held(node: &Node) -> Result<Held, Complaint> {
-    Held::new(value::size(node)?)
-        .ok_or_else(|| Complaint::new("more than one request may make the gateway hold", "\"64 KiB\" or less"))
+    Held::new(value::size(node)?).ok_or_else(|| {
+        Complaint::new("more than one request may make the gateway hold", "\"64 KiB\" or less")
+    })
 }
 
 fn word(node: &Node) -> Result<Box<str>, Complaint> {
@@ -115,7 +116,12 @@ fn word(node: &Node) -> Result<Box<str>, Complaint> {
 fn media_type(node: &Node) -> Result<Box<str>, Complaint> {
     let text = value::text(node)?;
     match text.split_once('/') {
-        Some((one, two)) if value::is_token(one) && value::is_token(two) => Ok(text.to_ascii_lowercase().into()),
-        _ => Err(Complaint::new(format!("`{text}` is not a media type"), "\"application/json\", without parameters")),
+        Some((one, two)) if value::is_token(one) && value::is_token(two) => {
+            Ok(text.to_ascii_lowercase().into())
+        }
+        _ => Err(Complaint::new(
+            format!("`{text}` is not a media type"),
+            "\"application/json\", without parameters",
+        )),
     }
 }

@@ -7,7 +7,9 @@ use super::{Case, SMALL};
 
 #[test]
 fn nothing_is_judged_where_nothing_is_said() {
-    let config = Case::config(&format!("{SMALL}[[routes]]\nmatch = \"/a\"\nbody = {{ max = \"10 MiB\" }}\n")).load().config;
+    let config = Case::config(&format!("{SMALL}[[routes]]\nmatch = \"/a\"\nbody = {{ max = \"10 MiB\" }}\n"))
+        .load()
+        .config;
     assert_eq!(config.query, None);
     assert!(config.routes[0].validate.is_empty());
     assert_eq!(config.routes[0].body_max, 10 << 20);
@@ -34,8 +36,9 @@ fn a_route_says_what_differs_from_every_query() {
 
 #[test]
 fn a_route_may_check_its_query_alone() {
-    let config =
-        Case::config(&format!("{SMALL}[[routes]]\nmatch = \"/a\"\nquery = {{ max_count = 1 }}\n")).load().config;
+    let config = Case::config(&format!("{SMALL}[[routes]]\nmatch = \"/a\"\nquery = {{ max_count = 1 }}\n"))
+        .load()
+        .config;
     assert_eq!(config.query, None);
     assert_eq!(config.routes[0].validate.query, Some(Query { max_count: 1, ..Query::default() }));
 }
@@ -43,11 +46,13 @@ fn a_route_may_check_its_query_alone() {
 #[test]
 fn what_is_judged_is_held_and_what_is_held_is_small() {
     let body = |keys: &str| {
-        let config = Case::config(&format!("{SMALL}[[routes]]\nmatch = \"/a\"\nbody = {{ {keys} }}\n")).load().config;
+        let config =
+            Case::config(&format!("{SMALL}[[routes]]\nmatch = \"/a\"\nbody = {{ {keys} }}\n")).load().config;
         let route = config.routes.into_iter().next().unwrap();
         (route.validate.body.unwrap(), route.body_max)
     };
-    let (rules, max) = body("fields = { a = \"boolean\", b = \"any\" }, content_types = \"Application/JSON\"");
+    let (rules, max) =
+        body("fields = { a = \"boolean\", b = \"any\" }, content_types = \"Application/JSON\"");
     assert_eq!((rules.held, max), (Held::MOST, 65_536));
     assert_eq!(*rules.types[0], *"application/json");
     let fields = Some(vec![("a".into(), Kind::Boolean), ("b".into(), Kind::Any)]);
@@ -83,8 +88,18 @@ fn wrong_rules_are_refused_where_they_stand() {
         ("[query]\nchek = true\n", 3, "`chek`", "did you mean `check`?"),
         ("[query]\nmax_count = 0\n", 3, "0 is out of range", "from 1"),
         ("[[routes]]\nmatch = \"/a\"\nquery = { names = [\"\"] }\n", 4, "an empty name", "name a parameter"),
-        ("[[routes]]\nmatch = \"/a\"\nbody = { fields = { a = \"bool\" } }\n", 4, "`bool` is not a type", "boolean"),
-        ("[[routes]]\nmatch = \"/a\"\nbody = { fields = [\"a\"] }\n", 4, "fields and their types", "force_update"),
+        (
+            "[[routes]]\nmatch = \"/a\"\nbody = { fields = { a = \"bool\" } }\n",
+            4,
+            "`bool` is not a type",
+            "boolean",
+        ),
+        (
+            "[[routes]]\nmatch = \"/a\"\nbody = { fields = [\"a\"] }\n",
+            4,
+            "fields and their types",
+            "force_update",
+        ),
         ("[[routes]]\nmatch = \"/a\"\nbody = { hold = \"1 MiB\" }\n", 4, "more than one request", "64 KiB"),
         (
             "[[routes]]\nmatch = \"/a\"\nbody = { max = \"1 MiB\", max_depth = 3 }\n",
@@ -92,8 +107,18 @@ fn wrong_rules_are_refused_where_they_stand() {
             "65536 bytes are at most",
             "a smaller `max`",
         ),
-        ("[[routes]]\nmatch = \"/a\"\nbody = { content_types = [\"json\"] }\n", 4, "not a media type", "application/json"),
-        ("[[routes]]\nmatch = \"GET /a\"\nwebsocket = { max_message = 9 }\n", 4, "no WebSocket matches", "WS /a"),
+        (
+            "[[routes]]\nmatch = \"/a\"\nbody = { content_types = [\"json\"] }\n",
+            4,
+            "not a media type",
+            "application/json",
+        ),
+        (
+            "[[routes]]\nmatch = \"GET /a\"\nwebsocket = { max_message = 9 }\n",
+            4,
+            "no WebSocket matches",
+            "WS /a",
+        ),
         ("[[routes]]\nmatch = \"WS /a\"\nwebsocket = { max_message = 0 }\n", 4, "a size of 0", "at least 1"),
     ]);
 }
