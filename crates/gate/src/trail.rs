@@ -61,11 +61,7 @@ impl Trail {
 
     /// Appends a part and returns where it ends.
     fn push(&mut self, part: &str) -> u16 {
-        let mut end = part.len().min(LONGEST);
-        while !part.is_char_boundary(end) {
-            end -= 1;
-        }
-        self.text.push_str(&part[..end]);
+        self.text.push_str(shortened(part));
         self.text.len() as u16
     }
 
@@ -137,6 +133,21 @@ impl Trail {
             aborted: ending.aborted,
         });
     }
+}
+
+/// The beginning of a text that is too long, up to the last whole word: half a secret would not be recognised
+/// as one by who redacts it.
+fn shortened(part: &str) -> &str {
+    if part.len() <= LONGEST {
+        return part;
+    }
+    let mut end = LONGEST;
+    while !part.is_char_boundary(end) {
+        end -= 1;
+    }
+    let word = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.+/=@%~".contains(&byte);
+    let whole = part.as_bytes()[..end].iter().rposition(|byte| !word(*byte)).map_or(0, |at| at + 1);
+    if part.is_char_boundary(whole) { &part[..whole] } else { "" }
 }
 
 /// Which denials are security events, and the sentence for people.

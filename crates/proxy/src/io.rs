@@ -3,6 +3,7 @@
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
@@ -46,6 +47,18 @@ impl Stream {
             Stream::Tcp(stream) => stream.poll_read_ready(cx).map(|_| ()),
             Stream::Unix(stream) => stream.poll_read_ready(cx).map(|_| ()),
             Stream::Tls(stream) => stream.get_ref().0.poll_read_ready(cx).map(|_| ()),
+        }
+    }
+
+    /// Ends with a reset instead of an orderly end when it is dropped.
+    pub fn reset_on_close(&self) {
+        match self {
+            Stream::Tcp(stream) => {
+                // One that cannot be told so is gone already.
+                let _ = socket2::SockRef::from(stream).set_linger(Some(Duration::ZERO));
+            }
+            // TLS says by itself whether an end was orderly; a Unix socket knows no reset.
+            Stream::Unix(_) | Stream::Tls(_) => {}
         }
     }
 

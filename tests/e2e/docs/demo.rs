@@ -57,6 +57,7 @@ fn run(command: &str) -> String {
     let output = Command::new("bash")
         .args(["-c", command])
         .current_dir(folder.path())
+        .env_clear()
         .env("PATH", format!("{}:{path}", bin.display()))
         .env("NO_PROXY", "*")
         .output()

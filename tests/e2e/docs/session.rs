@@ -14,6 +14,9 @@ use super::blocks::Block;
 /// Ports as readers see them. Every page gets free ones instead.
 const PORTS: [u16; 8] = [8000, 8001, 8002, 8443, 9000, 9001, 9002, 9100];
 
+/// Where a gateway listens that is told nothing.
+const DEFAULT_PORT: &str = "8000";
+
 /// How long a block may take: a page may make a hundred requests on a busy machine.
 const LONGEST: Duration = Duration::from_secs(120);
 
@@ -127,8 +130,9 @@ impl Session {
     pub(super) fn leave_running(&mut self, block: &Block, ready: &str) {
         let script = self.script(block);
         let log = self.notes.file(&format!("{}.log", self.count));
+        let environment = self.default_port(block, ready);
         self.say(&format!(
-            "set -m; ( source {script} ) </dev/null >{log} 2>&1 & printf '{END} %s\\n' $!; set +m"
+            "set -m; ( {environment} source {script} ) </dev/null >{log} 2>&1 & printf '{END} %s\\n' $!; set +m"
         ));
         let line = self.output.recv_timeout(LONGEST).unwrap();
         let group = line.strip_prefix(END).unwrap().trim().to_owned();
@@ -144,6 +148,16 @@ impl Session {
             assert!(lives && Instant::now() < deadline, "it does not come to {ready}:{}", self.logs());
             here.then_some(())
         });
+    }
+
+    /// A gateway that is told no address takes the default one, which this machine may not have free.
+    fn default_port(&self, block: &Block, ready: &str) -> String {
+        let file = self.folder.read("portcullis.toml").unwrap_or_default();
+        let told = block.text.contains("--listen") || file.contains("listen");
+        if ready != DEFAULT_PORT || told || !block.text.contains("portcullis run") {
+            return String::new();
+        }
+        format!("export PORTCULLIS_SERVER__LISTEN=127.0.0.1:{};", self.with_ports(DEFAULT_PORT))
     }
 
     /// Ends everything that runs in the background.
@@ -191,6 +205,6 @@ impl Drop for Session {
 
 /// Sends a signal to a process group; whether there was one.
 fn signal(name: &str, group: &str) -> bool {
-    let kill = format!("kill -{name} -- -{group} 2>/dev/null");
+    let kill = format!("kill -s {name} -- -{group} 2>/dev/null");
     Command::new("sh").args(["-c", &kill]).status().is_ok_and(|status| status.success())
 }

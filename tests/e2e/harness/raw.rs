@@ -65,6 +65,16 @@ impl RawUpstream {
         })
     }
 
+    /// Starts one that reads a head, answers with these bytes and closes.
+    pub fn answering_once(answer: impl Into<Vec<u8>>) -> Self {
+        let answer = answer.into();
+        Self::start(move |mut peer| {
+            if peer.head().is_some() {
+                peer.write(&answer);
+            }
+        })
+    }
+
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         self.address

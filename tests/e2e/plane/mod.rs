@@ -1,5 +1,7 @@
 //! The data plane: what goes through, byte by byte, and what does not.
 
+mod exchange;
+mod framing;
 mod malformed;
 
 use portcullis_tests::{Gateway, Launch};

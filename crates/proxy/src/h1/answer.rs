@@ -106,10 +106,13 @@ pub fn write_head(
 }
 
 /// Appends an interim answer (1xx) other than 101.
-pub fn write_interim(out: &mut Vec<u8>, head: &ResponseHead<'_, '_>) {
+pub fn write_interim(out: &mut Vec<u8>, head: &ResponseHead<'_, '_>, policy: &Policy, ctx: &RequestContext) {
+    let mut sealing = policy.seal();
     status_line(out, head);
-    for field in head.fields.iter().filter(|field| !is_hop_by_hop(field.name)) {
-        put(out, field.name, field.value);
+    for field in head.fields {
+        if !is_hop_by_hop(field.name) && sealing.passes(ctx, field.name) {
+            put(out, field.name, field.value);
+        }
     }
     out.extend_from_slice(b"\r\n");
 }

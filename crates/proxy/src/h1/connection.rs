@@ -338,7 +338,11 @@ impl Connection {
                 }
             };
             core.shared.reached(forward.upstream, true);
-            self.deadline.set(local.settings.caps.body_timeout);
+            self.deadline.set(if forward.facts.expects {
+                pool.upstream().response_timeout
+            } else {
+                local.settings.caps.body_timeout
+            });
             let crate::pool::Connection { stream, reused, endpoint } = connection;
             let mut exchange = Exchange {
                 core: &core,
@@ -358,12 +362,12 @@ impl Connection {
             upload = sent;
             match result {
                 Ok(Ended::Answered) => {
-                    if download.reusable && download.outbox.is_empty() && upload.is_done() {
+                    if download.reusable && download.outbox.is_empty() && upload.is_sent() {
                         pool.put(crate::pool::Connection { stream, reused: true, endpoint });
                     }
                     download.release(&core);
                     self.record(local, forward, &upload, &download, false);
-                    return match (download.keep, upload.is_done()) {
+                    return match (download.keep, upload.is_sent()) {
                         (true, true) => Then::Next,
                         _ => Then::Linger,
                     };
@@ -396,6 +400,10 @@ impl Connection {
                     download.release(&core);
                     if failure == Failure::Cut || failure == Failure::ClientGone {
                         self.record(local, forward, &upload, &download, true);
+                        if failure == Failure::Cut && forward.facts.http10 {
+                            // Without chunks an orderly end would make the broken answer a whole one.
+                            self.stream.reset_on_close();
+                        }
                         return Then::Close;
                     }
                     return self.fail(local, forward, failure, upload.is_done()).await;

@@ -149,7 +149,8 @@ pub fn view<R>(
         method: request.method,
         path: target.path,
         query: target.query,
-        authority: request.host,
+        // HTTP/1.0 may name the host in the target alone.
+        authority: if request.host.is_empty() { target.authority.unwrap_or_default() } else { request.host },
         secure: caller.secure,
         upgrade: match request.upgrade {
             None => Upgrade::None,

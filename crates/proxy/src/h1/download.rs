@@ -1,6 +1,7 @@
 //! The answer on its way to the client.
 
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use portcullis_core::{Denial, Upgrade};
 use portcullis_wire::{self as wire, Body, BodyDecoder, Piece, Scratch};
@@ -39,8 +40,11 @@ pub struct Download {
     /// How many bytes at the front of the outbox were checked and may go.
     ready: usize,
     unflushed: bool,
+    /// Whether the client takes no more for now, and its clock runs instead of the application's.
+    blocked: bool,
     large: bool,
-    interims: u8,
+    /// Interim answers so far.
+    pub interims: u8,
     /// Whether a byte of a final answer was written.
     pub begun: bool,
     /// The status of the final answer.
@@ -64,6 +68,7 @@ impl Download {
             written: 0,
             ready: 0,
             unflushed: false,
+            blocked: false,
             large: false,
             interims: 0,
             begun: false,
@@ -72,6 +77,11 @@ impl Download {
             keep: false,
             reusable: false,
         }
+    }
+
+    /// Whether another answer cannot be given any more: a byte of this one went, or half an interim one.
+    pub fn is_committed(&self) -> bool {
+        self.begun || self.written > 0
     }
 
     /// Gives the buffer back.
@@ -84,7 +94,8 @@ impl Download {
         let mut at = self.ready;
         let bytes = self.outbox.filled();
         while at < bytes.len() && !self.decoder.is_done() {
-            let (count, piece) = self.decoder.advance(&bytes[at..]).map_err(|_| Failure::Cut)?;
+            let broken = Failure::Denied(Denial::UpstreamMalformed);
+            let (count, piece) = self.decoder.advance(&bytes[at..]).map_err(|_| broken)?;
             let taken = &bytes[at..at + count];
             if piece == Piece::Data {
                 self.bytes += count as u64;
@@ -130,6 +141,9 @@ impl Exchange<'_> {
             match self.download.phase {
                 Phase::Done => {
                     ready!(self.poll_flush(cx))?;
+                    if !self.upload.is_over() {
+                        ready!(self.poll_parting(cx));
+                    }
                     return Poll::Ready(Ok(Ended::Answered));
                 }
                 Phase::Switched => {
@@ -157,19 +171,33 @@ impl Exchange<'_> {
         }
     }
 
-    /// Writes what is due to the client.
+    /// Writes what is due to the client. While it takes nothing, it is its time that runs.
     fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Failure>> {
+        let due = self.reply.len() - self.download.written + self.download.ready;
+        let written = self.poll_due(cx);
         let download = &mut self.download;
-        let timeout = self.local.settings.caps.write_timeout;
+        if download.phase != Phase::Head && written.is_pending() {
+            let moved = self.reply.len() - download.written + download.ready != due;
+            if moved || !download.blocked {
+                self.deadline.set(self.local.settings.caps.write_timeout);
+            }
+            download.blocked = true;
+        } else if download.blocked {
+            download.blocked = false;
+            self.deadline.set(self.idle_timeout());
+        }
+        written
+    }
+
+    fn poll_due(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Failure>> {
+        let download = &mut self.download;
         while download.written < self.reply.len() {
             match ready!(self.client.poll_put(cx, &self.reply[download.written..])) {
                 Ok(count) => download.written += count,
                 Err(_) => return Poll::Ready(Err(Failure::ClientGone)),
             }
             download.unflushed = true;
-            if download.phase != Phase::Head {
-                self.deadline.set(timeout);
-            }
+            download.begun |= download.phase != Phase::Head;
         }
         if download.written > 0 {
             self.reply.clear();
@@ -184,9 +212,28 @@ impl Exchange<'_> {
                 Err(_) => return Poll::Ready(Err(Failure::ClientGone)),
             }
             download.unflushed = true;
-            self.deadline.set(timeout);
         }
         Poll::Ready(Ok(()))
+    }
+
+    fn idle_timeout(&self) -> Duration {
+        self.local.settings.upstreams[self.forward.upstream].idle_timeout
+    }
+
+    /// The application has answered and still takes the request. Ready when it ends the connection, or says
+    /// something that nobody asked for: then no more of the request goes there.
+    fn poll_parting(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        self.core.buffers.attach(&mut self.download.outbox, SMALL);
+        let read = match self.download.outbox.is_empty() {
+            true => self.upstream.poll_fill(cx, &mut self.download.outbox),
+            false => Poll::Ready(Ok(0)),
+        };
+        if read.is_pending() {
+            self.core.buffers.detach(&mut self.download.outbox);
+            return Poll::Pending;
+        }
+        self.download.reusable = false;
+        Poll::Ready(())
     }
 
     fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Failure>> {
@@ -217,7 +264,7 @@ impl Exchange<'_> {
         };
         if count > 0 {
             if download.phase == Phase::Body {
-                self.deadline.set(self.local.settings.upstreams[self.forward.upstream].idle_timeout);
+                self.deadline.set(self.idle_timeout());
             }
             return Poll::Ready(Ok(()));
         }
@@ -232,7 +279,7 @@ impl Exchange<'_> {
                 download.finish(self.reply);
                 Poll::Ready(Ok(()))
             }
-            _ => Poll::Ready(Err(Failure::Cut)),
+            _ => Poll::Ready(Err(Failure::Denied(Denial::UpstreamMalformed))),
         }
     }
 
@@ -254,7 +301,6 @@ impl Exchange<'_> {
                 }
                 answer::write_switching(self.reply, &head, policy, ctx);
                 self.download.phase = Phase::Switched;
-                self.download.begun = true;
                 self.download.status = status;
             }
             100..=199 => {
@@ -263,13 +309,12 @@ impl Exchange<'_> {
                     return Err(malformed);
                 }
                 if !facts.http10 && (status != 100 || facts.expects) {
-                    answer::write_interim(self.reply, &head);
+                    answer::write_interim(self.reply, &head, policy, ctx);
                 }
             }
             _ => {
                 let keep = answer::keeps(facts, &head) && !self.core.shared.is_draining();
                 self.download.status = status;
-                self.download.begun = true;
                 self.download.keep = keep;
                 if policy.replaces(status) {
                     let reply = policy.replaced(status, ctx);
@@ -287,6 +332,7 @@ impl Exchange<'_> {
                 };
                 self.download.decoder = BodyDecoder::for_response(head.body);
                 self.download.phase = Phase::Body;
+                self.deadline.set(self.idle_timeout());
             }
         }
         self.download.outbox.consume(len);

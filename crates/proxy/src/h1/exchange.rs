@@ -72,6 +72,10 @@ impl Exchange<'_> {
             return Poll::Ready(Err(Failure::ClientGone));
         }
         if self.deadline.poll(cx).is_ready() {
+            if self.download.phase == Phase::Done && self.reply.is_empty() {
+                // All is said; only the rest of the request does not come.
+                return Poll::Ready(Ok(Ended::Answered));
+            }
             let failure = self.overdue();
             return Poll::Ready(Err(self.after_start(failure)));
         }
@@ -98,16 +102,22 @@ impl Exchange<'_> {
     /// Who kept whom waiting when the deadline passed.
     fn overdue(&self) -> Failure {
         match self.download.phase {
-            Phase::Head if self.upload.waits_for_client() => Failure::Denied(Denial::RequestTimeout),
+            Phase::Head if self.waits_for_client() => Failure::Denied(Denial::RequestTimeout),
             Phase::Head => Failure::Denied(Denial::UpstreamTimeout),
             Phase::Body | Phase::Done | Phase::Switched => Failure::Cut,
         }
     }
 
+    /// Whether it is the client that keeps the request waiting: not while it waits for the application's `100`.
+    fn waits_for_client(&self) -> bool {
+        let waits_for_100 = self.forward.facts.expects && self.upload.bytes == 0 && self.download.interims == 0;
+        self.upload.waits_for_client(self.out) && !waits_for_100
+    }
+
     /// Once a byte of an answer was written, no other answer can be given.
     fn after_start(&self, failure: Failure) -> Failure {
         match failure {
-            Failure::Denied(_) | Failure::UpstreamSilent if self.download.begun => Failure::Cut,
+            Failure::Denied(_) | Failure::UpstreamSilent if self.download.is_committed() => Failure::Cut,
             other => other,
         }
     }

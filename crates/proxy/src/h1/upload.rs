@@ -5,6 +5,7 @@ use std::task::{Context, Poll, ready};
 use portcullis_core::Denial;
 use portcullis_wire::{Body, BodyDecoder, BodyError, Piece};
 
+use super::download::Phase;
 use super::exchange::{Exchange, Failure};
 use crate::buffers::{Buffer, LARGE, SMALL};
 
@@ -60,9 +61,19 @@ impl Upload {
         self.sent = false;
     }
 
-    /// Whether it is the client that keeps it waiting.
-    pub fn waits_for_client(&self) -> bool {
-        !self.is_done() && self.ready == 0 && !self.broken
+    /// Whether nothing more goes to the upstream: all of it went, or it takes no more.
+    pub fn is_over(&self) -> bool {
+        self.sent || self.broken
+    }
+
+    /// Whether all of the request went to the upstream. Only then does the inbox hold nothing of it.
+    pub fn is_sent(&self) -> bool {
+        self.sent
+    }
+
+    /// Whether it is the client that keeps it waiting, not the upstream that does not take what is there.
+    pub fn waits_for_client(&self, out: &[u8]) -> bool {
+        !self.is_done() && self.ready == 0 && self.written >= out.len() && !self.broken
     }
 
     /// Moves what of the body already came behind the head, so that both go in one write.
@@ -131,7 +142,11 @@ impl Exchange<'_> {
             }
             if upload.is_done() {
                 upload.sent = true;
-                self.deadline.set(self.local.settings.upstreams[self.forward.upstream].response_timeout);
+                let upstream = &self.local.settings.upstreams[self.forward.upstream];
+                self.deadline.set(match self.download.phase {
+                    Phase::Head => upstream.response_timeout,
+                    Phase::Body | Phase::Done | Phase::Switched => upstream.idle_timeout,
+                });
                 return Poll::Ready(Ok(()));
             }
             if !self.inbox.is_empty() {

@@ -34,6 +34,10 @@ pub(super) fn execute(args: &Args) -> ExitCode {
         }
     };
     let report = check::judge(&loaded, &sources.directory);
-    if args.json { super::print_json(&report.json()) } else { super::print(&report.text()) }
+    if args.json {
+        super::print_json(&report.json());
+    } else {
+        super::print(&report.text());
+    }
     ExitCode::from(u8::from(report.fails()))
 }

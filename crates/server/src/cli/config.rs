@@ -64,11 +64,18 @@ pub(super) fn execute(args: &Args) -> ExitCode {
         What::Env { profile, json } => {
             if let Some(name) = profile.as_deref().filter(|name| profile::find(name).is_none()) {
                 let valid: Vec<&str> = profile::PROFILES.iter().map(|it| it.name).collect();
-                super::complain(&format!("error: there is no profile `{name}`\n = mend: one of {}", valid.join(", ")));
+                super::complain(&format!(
+                    "error: there is no profile `{name}`\n = mend: one of {}",
+                    valid.join(", ")
+                ));
                 return ExitCode::from(super::UNREADABLE);
             }
             let names = show::environment(profile.as_deref());
-            if *json { super::print_json(&show::environment_json(&names)) } else { super::print(&show::environment_text(&names)) }
+            if *json {
+                super::print_json(&show::environment_json(&names));
+            } else {
+                super::print(&show::environment_text(&names));
+            }
         }
     }
     ExitCode::SUCCESS

@@ -26,7 +26,7 @@ pub enum Kind {
     EncryptionKey,
     /// A key for signatures: 48 random bytes in base64, 64 characters
     SigningKey,
-    /// 24 characters with letters, digits and punctuation
+    /// 32 characters with letters, digits and punctuation
     Password,
 }
 
@@ -72,17 +72,21 @@ fn hex() -> Random<String> {
 /// Without the characters that people mistake for each other (0O, 1lI) and those that shells and URLs quote.
 fn password() -> Random<String> {
     const LETTERS: &[u8] = b"ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz23456789-_.+=";
-    const LENGTH: usize = 24;
+    const LENGTH: usize = 32;
     loop {
         let mut text = String::with_capacity(LENGTH);
         while text.len() < LENGTH {
             // Bytes past the last whole multiple would make the first letters likelier.
             let fair = 256 - 256 % LETTERS.len();
             let drawn = bytes::<32>()?.into_iter().map(usize::from).filter(|byte| *byte < fair);
-            text.extend(drawn.take(LENGTH - text.len()).map(|byte| char::from(LETTERS[byte % LETTERS.len()])));
+            text.extend(
+                drawn.take(LENGTH - text.len()).map(|byte| char::from(LETTERS[byte % LETTERS.len()])),
+            );
         }
         let has = |class: fn(char) -> bool| text.chars().any(class);
-        let complete = has(|c| c.is_ascii_uppercase())
+        // A program would take a leading dash for an option.
+        let complete = text.starts_with(|c: char| c.is_ascii_alphanumeric())
+            && has(|c| c.is_ascii_uppercase())
             && has(|c| c.is_ascii_lowercase())
             && has(|c| c.is_ascii_digit())
             && has(|c| c.is_ascii_punctuation());
@@ -111,7 +115,7 @@ mod tests {
             (Kind::ApiKey, 43),
             (Kind::EncryptionKey, 44),
             (Kind::SigningKey, 64),
-            (Kind::Password, 24),
+            (Kind::Password, 32),
         ] {
             for _ in 0..50 {
                 let secret = fresh(kind).unwrap();

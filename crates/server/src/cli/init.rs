@@ -53,7 +53,10 @@ pub(super) fn execute(args: &Args) -> ExitCode {
         Some((name, found)) => {
             let valid: Vec<&str> = PROFILES.iter().filter(|it| it.available()).map(|it| it.name).collect();
             let what = if found.is_some() { "is not in this version" } else { "does not exist" };
-            super::complain(&format!("error: the profile `{name}` {what}\n = mend: one of {}", valid.join(", ")));
+            super::complain(&format!(
+                "error: the profile `{name}` {what}\n = mend: one of {}",
+                valid.join(", ")
+            ));
             return ExitCode::from(super::UNREADABLE);
         }
     };
@@ -63,7 +66,10 @@ pub(super) fn execute(args: &Args) -> ExitCode {
             ExitCode::SUCCESS
         }
         Err((path, error)) => {
-            super::complain(&format!("error: {} cannot be written: {error}\n = mend: name another --dir", path.display()));
+            super::complain(&format!(
+                "error: {} cannot be written: {error}\n = mend: name another --dir",
+                path.display()
+            ));
             ExitCode::FAILURE
         }
     }
@@ -76,7 +82,8 @@ fn write_all(dir: &Path, profile: Option<&Profile>) -> Result<Vec<Written>, (Pat
     std::fs::create_dir_all(dir).map_err(|error| (dir.to_owned(), error))?;
     let names: &[Name] = profile.map_or(&[], |profile| profile.dialect.names);
     let secrets = environment(names, true).map_err(|error| (dir.join(".env"), io::Error::other(error)))?;
-    let example = environment(names, false).map_err(|error| (dir.join(".env.example"), io::Error::other(error)))?;
+    let example =
+        environment(names, false).map_err(|error| (dir.join(".env.example"), io::Error::other(error)))?;
     let config = profile.map_or_else(|| CONFIG.to_owned(), of_profile);
     [(FILE_NAME, config, 0o644), (".env.example", example, 0o644), (".env", secrets, 0o600)]
         .into_iter()
@@ -180,7 +187,10 @@ mod tests {
             let example = std::fs::read_to_string(dir.join(".env.example")).unwrap();
             let real = std::fs::read_to_string(dir.join(".env")).unwrap();
             assert_eq!(example.lines().count(), real.lines().count());
-            assert!(!example.lines().any(|line| line.len() > 40 && !line.starts_with('#')), "no secret: {example}");
+            assert!(
+                !example.lines().any(|line| line.len() > 40 && !line.starts_with('#')),
+                "no secret: {example}"
+            );
             std::fs::remove_dir_all(dir).unwrap();
         }
     }

@@ -59,6 +59,9 @@ pub fn expand(entries: &mut [Entry], process: &dyn Fn(&str) -> Option<String>) {
     }
 }
 
+/// Thirty lines of `A=${A}${A}` would make a gigabyte: from here on references stay as they stand.
+const LONGEST: usize = 64 * 1024;
+
 fn interpolate(value: &str, lookup: &dyn Fn(&str) -> Option<String>) -> String {
     let mut out = String::with_capacity(value.len());
     let mut rest = value;
@@ -79,7 +82,12 @@ fn interpolate(value: &str, lookup: &dyn Fn(&str) -> Option<String>) -> String {
             rest = inner;
             continue;
         }
-        out.push_str(&lookup(name).unwrap_or_else(|| default.unwrap_or("").to_owned()));
+        let value = lookup(name).unwrap_or_else(|| default.unwrap_or("").to_owned());
+        if out.len() + value.len() > LONGEST {
+            out.push_str(&rest[open..]);
+            return out;
+        }
+        out.push_str(&value);
         rest = &inner[close + 1..];
     }
     out.push_str(rest);
@@ -324,6 +332,14 @@ mod tests {
         ] {
             assert_eq!(one(body), value, "{body:?}");
         }
+    }
+
+    #[test]
+    fn doubling_ends() {
+        let body = format!("A=0123456789\n{}", "A=${A}${A}\n".repeat(60));
+        let (mut entries, _) = parse(&body);
+        expand(&mut entries, &|_| None);
+        assert!(entries.iter().all(|entry| entry.value.as_ref().is_some_and(|it| it.len() <= LONGEST + 16)));
     }
 
     #[test]

@@ -145,7 +145,10 @@ impl Loaded {
 /// Without the tree and the environment of a child, which hold secrets as they were written.
 impl fmt::Debug for Loaded {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Loaded").field("config", &self.config).field("files", &self.files).finish_non_exhaustive()
+        f.debug_struct("Loaded")
+            .field("config", &self.config)
+            .field("files", &self.files)
+            .finish_non_exhaustive()
     }
 }
 

@@ -12,7 +12,7 @@ use super::value::Complaint;
 
 #[derive(Default)]
 pub struct Names {
-    names: BTreeMap<String, Named>,
+    table: BTreeMap<String, Named>,
     /// What relative paths in `NAME_FILE` are relative to.
     directory: PathBuf,
     /// The `.env` that was read.
@@ -35,7 +35,7 @@ impl Names {
             let origin = Origin::environment(name);
             (name.clone(), Named { value: value.clone(), origin, file: None })
         };
-        Self { names: process.iter().map(named).collect(), directory: directory.to_owned(), env_file: None }
+        Self { table: process.iter().map(named).collect(), directory: directory.to_owned(), env_file: None }
     }
 
     /// Lays a `.env` below the names that are there.
@@ -49,9 +49,7 @@ impl Names {
         };
         let bytes = std::fs::read(path).map_err(|error| unreadable(error.to_string()))?;
         let body = String::from_utf8(bytes).map_err(|error| {
-            let line =
-                error.as_bytes()[..error.utf8_error().valid_up_to()].iter().filter(|b| **b == b'\n').count()
-                    + 1;
+            let line = error.as_bytes()[..error.utf8_error().valid_up_to()].split(|b| *b == b'\n').count();
             unreadable(format!("line {line} is not UTF-8"))
         })?;
         self.env_file = Some(path.to_owned());
@@ -71,7 +69,7 @@ impl Names {
             };
             return Err(Problems(faults.into_iter().map(problem).collect()));
         }
-        env_file::expand(&mut entries, &|name| self.names.get(name).map(|named| named.value.clone()));
+        env_file::expand(&mut entries, &|name| self.table.get(name).map(|named| named.value.clone()));
         let mut warnings = Vec::new();
         let mut own: BTreeMap<String, Named> = BTreeMap::new();
         for entry in entries {
@@ -94,7 +92,7 @@ impl Names {
             }
         }
         for (name, named) in own {
-            if let Some(process) = self.names.get(&name) {
+            if let Some(process) = self.table.get(&name) {
                 if process.value.is_empty() && !named.value.is_empty() {
                     warnings.push(Warning(
                         Problem::new(
@@ -108,7 +106,7 @@ impl Names {
                 }
                 continue;
             }
-            self.names.insert(name, named);
+            self.table.insert(name, named);
         }
         Ok(warnings)
     }
@@ -116,9 +114,9 @@ impl Names {
     /// The value of a name, or the content of the file that `NAME_FILE` names. Empty is unset. Both, and not
     /// the same: an error.
     pub fn value(&self, name: &str) -> Result<Option<Named>, Complaint> {
-        let own = self.names.get(name).filter(|named| !named.value.is_empty());
+        let own = self.table.get(name).filter(|named| !named.value.is_empty());
         let file_name = format!("{name}_FILE");
-        let Some(pointer) = self.names.get(&file_name).filter(|named| !named.value.is_empty()) else {
+        let Some(pointer) = self.table.get(&file_name).filter(|named| !named.value.is_empty()) else {
             return Ok(own.cloned());
         };
         let path = self.directory.join(&pointer.value);
@@ -139,18 +137,18 @@ impl Names {
 
     /// Whether a name is there, whatever its value.
     pub fn origin(&self, name: &str) -> Option<&Origin> {
-        self.names.get(name).map(|named| &named.origin)
+        self.table.get(name).map(|named| &named.origin)
     }
 
     /// Every name, sorted; `NAME_FILE` under its own name.
     pub fn all(&self) -> impl Iterator<Item = (&str, &Named)> {
-        self.names.iter().map(|(name, named)| (name.as_str(), named))
+        self.table.iter().map(|(name, named)| (name.as_str(), named))
     }
 
     /// The names that only the `.env` has, with their values: what an application started by the gateway
     /// would miss.
     pub fn of_file(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.names
+        self.table
             .iter()
             .filter(|(_, named)| named.origin.place().is_some())
             .map(|(name, named)| (name.as_str(), named.value.as_str()))
@@ -158,6 +156,6 @@ impl Names {
 
     /// The names as a set.
     pub fn set(&self) -> BTreeSet<&str> {
-        self.names.keys().map(String::as_str).collect()
+        self.table.keys().map(String::as_str).collect()
     }
 }

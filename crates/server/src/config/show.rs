@@ -90,7 +90,9 @@ pub fn environment(profile: Option<&str>) -> Vec<EnvironmentName> {
                 available: true,
             })
         }));
-        for (list, doc) in [("limits", "Limits of every route"), ("routes", "Routes"), ("tests", "Policy tests")] {
+        for (list, doc) in
+            [("limits", "Limits of every route"), ("routes", "Routes"), ("tests", "Policy tests")]
+        {
             names.push(EnvironmentName {
                 name: format!("PORTCULLIS_{}", list.to_uppercase()),
                 profile: None,
@@ -110,10 +112,13 @@ pub fn environment_text(names: &[EnvironmentName]) -> String {
     for name in names {
         if section != Some(name.profile) {
             section = Some(name.profile);
-            let title = name.profile.map_or("Portcullis, with any profile or none".into(), |it| format!("Profile {it}"));
+            let title = name
+                .profile
+                .map_or("Portcullis, with any profile or none".into(), |it| format!("Profile {it}"));
             let _ = writeln!(out, "{}{title}", if out.is_empty() { "" } else { "\n" });
         }
-        let default = if name.default.is_empty() { String::new() } else { format!(" [default: {}]", name.default) };
+        let default =
+            if name.default.is_empty() { String::new() } else { format!(" [default: {}]", name.default) };
         let _ = writeln!(out, "  {}\n      {} -> {}{default}", name.name, name.doc, name.sets);
     }
     out.push_str("\nNAME_FILE beside any of them reads the value from that file. Later wins: profile, file, .env, process\nenvironment, command line; PORTCULLIS_ names win over those of a profile.\n");
@@ -147,20 +152,21 @@ fn expand(key: &Key, rest: &str, path: &str, table: Option<&Table>, config: &Con
     let Some((first, rest)) = rest.split_once('.') else {
         let node = table.and_then(|table| table.get(rest));
         let path = join(rest);
-        match node {
-            Some(node) => all.push(Shown { value: value(key.kind, node), origin: node.origin.clone(), path }),
-            None => {
-                let value = computed(&path, config).or_else(|| fallback(&key.default));
-                // A section that is not there has no defaults of its own to show.
-                if let Some(value) = value.filter(|_| table.is_some() || !key.path.contains(['*', '['])) {
-                    all.push(Shown { path, value, origin: Origin::Default });
-                }
+        if let Some(node) = node {
+            all.push(Shown { value: value(key.kind, node), origin: node.origin.clone(), path });
+        } else {
+            let value = computed(&path, config).or_else(|| fallback(&key.default));
+            // A section that is not there has no defaults of its own to show.
+            if let Some(value) = value.filter(|_| table.is_some() || !key.path.contains(['*', '['])) {
+                all.push(Shown { path, value, origin: Origin::Default });
             }
         }
         return;
     };
     if let Some(name) = first.strip_suffix("[]") {
-        let Some(Node { value: Value::List(items), .. }) = table.and_then(|table| table.get(name)) else { return };
+        let Some(Node { value: Value::List(items), .. }) = table.and_then(|table| table.get(name)) else {
+            return;
+        };
         for (at, item) in items.iter().enumerate() {
             expand(key, rest, &format!("{}[{at}]", join(name)), item.as_table(), config, all);
         }
@@ -231,10 +237,9 @@ fn value(kind: Kind, node: &Node) -> Json {
             let reference = text.starts_with("env:") || text.starts_with("file:");
             json!(if reference { text } else { REDACTED })
         }
-        Value::Text(text) => json!(text),
+        Value::Text(text) | Value::Other(text, _) => json!(text),
         Value::Integer(number) => json!(number),
         Value::Bool(value) => json!(value),
-        Value::Other(text, _) => json!(text),
         Value::List(items) => items.iter().map(|item| value(kind, item)).collect(),
         Value::Table(table) => table
             .iter()
@@ -259,7 +264,9 @@ fn section_schema(section: &str) -> Json {
         let pattern = if section.is_empty() { name.to_owned() } else { format!("{section}.{name}") };
         let schema = match keys::shape(&pattern) {
             keys::Shape::Key(path) => keys::find(path).map_or(json!({}), key_schema),
-            keys::Shape::Tables => json!({ "type": "array", "items": section_schema(&format!("{pattern}[]")) }),
+            keys::Shape::Tables => {
+                json!({ "type": "array", "items": section_schema(&format!("{pattern}[]")) })
+            }
             _ => section_schema(&pattern),
         };
         if name == "*" { others = schema } else { drop(properties.insert(name.to_owned(), schema)) }
@@ -288,13 +295,19 @@ fn kind_schema(kind: Kind) -> Json {
         Kind::Size => json!({ "type": ["string", "integer"], "minimum": 1 }),
         Kind::Rate => json!({ "type": "string", "pattern": "^[0-9]+/[0-9]*[a-z]+( per [a-z]+)?$" }),
         Kind::Choice(words) => json!({ "enum": words }),
-        Kind::Secret | Kind::Upstream | Kind::Schemes => texts(),
-        Kind::Networks | Kind::Origins | Kind::Methods | Kind::HeaderNames => texts(),
-        Kind::Listen => json!({ "type": ["string", "object", "array"], "items": { "type": ["string", "object"] } }),
+        Kind::Secret
+        | Kind::Upstream
+        | Kind::Schemes
+        | Kind::Networks
+        | Kind::Origins
+        | Kind::Methods
+        | Kind::HeaderNames => texts(),
+        Kind::Listen => {
+            json!({ "type": ["string", "object", "array"], "items": { "type": ["string", "object"] } })
+        }
         Kind::Header => json!({ "type": ["string", "boolean", "object"] }),
         Kind::PathOrOff => json!({ "type": ["string", "boolean"] }),
         Kind::Limits => json!({ "type": ["string", "array"], "items": { "type": ["string", "object"] } }),
         Kind::Fields => json!({ "type": "object", "additionalProperties": { "type": "string" } }),
     }
 }
-

@@ -16,11 +16,23 @@ const LONGEST_AGENT: usize = 256;
 pub(super) struct Line<'a> {
     format: Format,
     out: &'a mut String,
+    /// What was redacted and is not yet escaped.
+    scratch: String,
 }
 
 impl<'a> Line<'a> {
     pub(super) fn new(format: Format, out: &'a mut String) -> Self {
-        Self { format, out }
+        Self { format, out, scratch: String::new() }
+    }
+
+    /// Appends lines with a scratch buffer of the caller's, which saves an allocation for each line.
+    pub(super) fn with_scratch(format: Format, out: &'a mut String, scratch: &mut String) -> Self {
+        Self { format, out, scratch: std::mem::take(scratch) }
+    }
+
+    /// Gives the scratch buffer back.
+    pub(super) fn into_scratch(self) -> String {
+        self.scratch
     }
 
     /// A line about the process itself.
@@ -29,10 +41,14 @@ impl<'a> Line<'a> {
             Format::Text => {
                 time::write(self.out, unix_ms);
                 let _ = write!(self.out, " {:<5} ", short(level));
-                let mut redacted = String::new();
-                redact::text(message, &mut redacted);
+                self.redact(|out| redact::text(message, out), usize::MAX);
                 // A message of several lines (an error of the configuration) stays readable.
-                self.out.push_str(redacted.trim_end().replace('\n', "\n    ").as_str());
+                for (number, line) in self.scratch.trim_end().split('\n').enumerate() {
+                    if number > 0 {
+                        self.out.push_str("\n    ");
+                    }
+                    escape_control(line, self.out);
+                }
             }
             Format::Json => {
                 self.begin(level, unix_ms, "process");
@@ -155,9 +171,13 @@ impl<'a> Line<'a> {
         self.out.push('"');
         escape_text(cut(subject.method, 32), self.out);
         self.out.push(' ');
-        let mut redacted = String::new();
-        target(subject, &mut redacted);
-        escape_text(&redacted, self.out);
+        self.redact(|out| redact::path(subject.path, out), LONGEST);
+        escape_text(&self.scratch, self.out);
+        if let Some(query) = subject.query {
+            self.out.push('?');
+            self.redact(|out| redact::query(query, out), LONGEST);
+            escape_text(&self.scratch, self.out);
+        }
         self.out.push('"');
     }
 
@@ -165,17 +185,25 @@ impl<'a> Line<'a> {
         if value.is_empty() {
             return;
         }
-        let mut redacted = String::new();
-        redact::text(cut(value, longest), &mut redacted);
+        self.redact(|out| redact::text(value, out), longest);
         let _ = write!(self.out, " {name}=");
-        let plain = redacted.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'"' && byte != b'=');
+        let plain = self.scratch.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'"' && byte != b'=');
         if plain {
-            self.out.push_str(&redacted);
+            self.out.push_str(&self.scratch);
         } else {
             self.out.push('"');
-            escape_text(&redacted, self.out);
+            escape_text(&self.scratch, self.out);
             self.out.push('"');
         }
+    }
+
+    /// Redacts into the scratch buffer, then cuts: the other way round the cut would leave half a secret that
+    /// nothing recognises.
+    fn redact(&mut self, redact: impl FnOnce(&mut String), longest: usize) {
+        self.scratch.clear();
+        redact(&mut self.scratch);
+        let end = cut(&self.scratch, longest).len();
+        self.scratch.truncate(end);
     }
 
     fn begin(&mut self, level: Level, unix_ms: u64, event: &str) {
@@ -198,14 +226,12 @@ impl<'a> Line<'a> {
         }
         if !subject.method.is_empty() {
             self.text("method", subject.method, 32);
-            let mut redacted = String::new();
-            redact::path(cut(subject.path, LONGEST), &mut redacted);
-            self.raw("endpoint", &redacted);
+            self.redact(|out| redact::path(subject.path, out), LONGEST);
+            self.scratch("endpoint");
         }
         if let Some(query) = subject.query {
-            let mut redacted = String::new();
-            redact::query(cut(query, LONGEST), &mut redacted);
-            self.raw("query", &redacted);
+            self.redact(|out| redact::query(query, out), LONGEST);
+            self.scratch("query");
         }
         if !subject.route.is_empty() {
             self.raw("route", subject.route);
@@ -214,24 +240,21 @@ impl<'a> Line<'a> {
 
     /// A JSON member whose value may hold anything.
     fn text(&mut self, name: &str, value: &str, longest: usize) {
-        let mut redacted = String::new();
-        redact::text(cut(value, longest), &mut redacted);
-        self.raw(name, &redacted);
+        self.redact(|out| redact::text(value, out), longest);
+        self.scratch(name);
+    }
+
+    /// A JSON member with what stands in the scratch buffer.
+    fn scratch(&mut self, name: &str) {
+        let _ = write!(self.out, r#","{name}":""#);
+        escape_json(&self.scratch, self.out);
+        self.out.push('"');
     }
 
     fn raw(&mut self, name: &str, value: &str) {
         let _ = write!(self.out, r#","{name}":""#);
         escape_json(value, self.out);
         self.out.push('"');
-    }
-}
-
-/// Path and query with everything secret replaced.
-fn target(subject: &Subject<'_>, out: &mut String) {
-    redact::path(cut(subject.path, LONGEST), out);
-    if let Some(query) = subject.query {
-        out.push('?');
-        redact::query(cut(query, LONGEST), out);
     }
 }
 
@@ -262,6 +285,18 @@ fn cut(text: &str, longest: usize) -> &str {
         end -= 1;
     }
     &text[..end]
+}
+
+/// A line of our own words that may quote somebody else's.
+fn escape_control(text: &str, out: &mut String) {
+    for character in text.chars() {
+        match character {
+            control if control.is_control() => {
+                let _ = write!(out, "\\u{{{:x}}}", control as u32);
+            }
+            other => out.push(other),
+        }
+    }
 }
 
 /// Nothing a client says may begin a line of its own or end a quotation.
@@ -342,6 +377,23 @@ mod tests {
         assert_eq!(json["query"], "server_seed=[redacted]");
         assert_eq!(json["duration_ms"], 1.234);
         assert!(json["user_agent"].as_str().unwrap().contains("[EMAIL_REDACTED]"));
+    }
+
+    #[test]
+    fn a_secret_across_the_longest_text_is_found_before_the_cut() {
+        let agent = format!("{}{}", "x ".repeat(120), "5f70bf18a086007016e948b04aed3b82103a36bea41755b6cddfaf10ace3c6ef");
+        let record = AccessRecord {
+            unix_ms: 0,
+            subject: Subject { user_agent: Some(&agent), ..subject() },
+            status: 200,
+            denial: None,
+            bytes_in: 0,
+            bytes_out: 0,
+            duration_us: 0,
+            aborted: false,
+        };
+        let (text, json) = both(|line| line.access(&record));
+        assert!(!text.contains("5f70") && !json.to_string().contains("5f70"), "{text}\n{json}");
     }
 
     #[test]

@@ -160,7 +160,10 @@ impl Log {
         let mut text = String::new();
         let unix_ms = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64);
         Line::new(self.0.format(), &mut text).process(level, unix_ms, message);
-        let _ = self.0.sender.send(Message::Lines(text));
+        // A reader of standard error that stands still must not hold a reload or a shutdown.
+        if self.0.hand_over(text).is_err() {
+            self.0.dropped.fetch_add(1, Ordering::Relaxed);
+        }
     }
 }
 

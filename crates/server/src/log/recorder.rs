@@ -20,11 +20,12 @@ pub(super) struct CoreRecorder {
     /// How many lines stand in `access`.
     lines: u64,
     security: String,
+    scratch: String,
 }
 
 impl CoreRecorder {
     pub(super) fn new(shared: Arc<Shared>) -> Self {
-        Self { shared, access: String::new(), lines: 0, security: String::new() }
+        Self { shared, access: String::new(), lines: 0, security: String::new(), scratch: String::new() }
     }
 
     fn hand_over_access(&mut self) {
@@ -79,7 +80,9 @@ impl Recorder for CoreRecorder {
         if event.kind == (EventKind::AuthAttempt { success: true }) && self.shared.level() < Level::Debug {
             return;
         }
-        Line::new(self.shared.format(), &mut self.security).security(event);
+        let mut line = Line::with_scratch(self.shared.format(), &mut self.security, &mut self.scratch);
+        line.security(event);
+        self.scratch = line.into_scratch();
         if self.security.len() >= FULL {
             self.hand_over_security();
         }
@@ -89,7 +92,9 @@ impl Recorder for CoreRecorder {
         if self.shared.level() < Level::Info {
             return;
         }
-        Line::new(self.shared.format(), &mut self.access).access(record);
+        let mut line = Line::with_scratch(self.shared.format(), &mut self.access, &mut self.scratch);
+        line.access(record);
+        self.scratch = line.into_scratch();
         self.lines += 1;
         if self.access.len() >= FULL {
             self.hand_over_access();

@@ -52,7 +52,7 @@ pub(in super::super) fn apply(
         }
     }
     if host.is_some() || port.is_some() {
-        applied.listen(host, port);
+        applied.listen(host.as_ref(), port.as_ref());
     }
     misspelt(dialect, names, applied.warnings);
     applied.facts
@@ -77,9 +77,9 @@ impl Applied<'_> {
                 Some(on) => {
                     let origin = on.then(|| named.origin.clone());
                     if name.meaning == Meaning::Debug {
-                        self.facts.debug = origin
+                        self.facts.debug = origin;
                     } else {
-                        self.facts.reload = origin
+                        self.facts.reload = origin;
                     }
                 }
                 None => self.problem(name, named, "neither true nor false", "write true or false"),
@@ -172,9 +172,8 @@ impl Applied<'_> {
     }
 
     /// `API_HOST` and `API_PORT` are the halves of `server.listen`.
-    fn listen(&mut self, host: Option<(&Name, Named)>, port: Option<(&Name, Named)>) {
-        let Some((said, origin)) =
-            host.as_ref().or(port.as_ref()).map(|(name, named)| (name.name, named.origin.clone()))
+    fn listen(&mut self, host: Option<&(&Name, Named)>, port: Option<&(&Name, Named)>) {
+        let Some((said, origin)) = host.or(port).map(|(name, named)| (name.name, named.origin.clone()))
         else {
             return;
         };
@@ -198,7 +197,7 @@ impl Applied<'_> {
                 }
             },
         };
-        let ip = match &host {
+        let ip = match host {
             None => current.ip(),
             Some((name, named)) => match host_address(&named.value) {
                 Some(ip) => ip,
@@ -212,7 +211,7 @@ impl Applied<'_> {
                 }
             },
         };
-        let number = match &port {
+        let number = match port {
             None => current.port(),
             Some((name, named)) => match named.value.trim().parse::<u16>() {
                 Ok(number) => number,

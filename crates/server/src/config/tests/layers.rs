@@ -39,7 +39,7 @@ fn defaults_are_those_of_the_interface() {
     assert_eq!((config.auth.failures.count(), config.auth.failures.window_s()), (20, 60));
     assert_eq!(config.endpoints.prefix, "/portcullis");
     assert_eq!(config.endpoints.health.as_deref(), Some("/portcullis/health"));
-    assert_eq!(config.upstreams[0].response_timeout, Duration::from_secs(60));
+    assert_eq!(config.upstreams[0].response_timeout, Duration::from_mins(1));
     assert!(!config.cors.enabled, "without [cors] the application's own answers stand");
     assert_eq!(config.replace_errors, ReplaceErrors::Never);
 }

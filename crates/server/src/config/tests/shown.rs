@@ -24,12 +24,19 @@ fn every_value_stands_with_its_origin() {
         ("headers.Server = false", "default"),
         ("cors.reject = true", "profile kalshiwhale:"),
     ] {
-        let line = text.lines().find(|line| line.starts_with(value)).unwrap_or_else(|| panic!("{value}\n{text}"));
+        let line =
+            text.lines().find(|line| line.starts_with(value)).unwrap_or_else(|| panic!("{value}\n{text}"));
         assert!(line.split("  # ").nth(1).unwrap().starts_with(origin), "{line}");
     }
     assert!(!text.contains("ingest_token.value") && !text.contains("tls.cert"), "{text}");
     let json = show::json(&case.load());
-    assert!(json["values"].as_array().unwrap().iter().any(|it| it["path"] == "limits[0].rate" && it["origin"] == ".env:1"));
+    assert!(
+        json["values"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .any(|it| it["path"] == "limits[0].rate" && it["origin"] == ".env:1")
+    );
 }
 
 #[test]
@@ -61,14 +68,24 @@ fn the_schema_knows_every_key_and_refuses_others() {
     assert!(schema["properties"]["upstreams"]["additionalProperties"]["properties"]["url"].is_object());
     assert!(schema["properties"]["headers"]["properties"]["secure"].is_object());
     for key in super::super::keys::KEYS {
-        assert!(schema.to_string().contains(key.path.rsplit('.').next().unwrap().trim_matches('*')), "{}", key.path);
+        assert!(
+            schema.to_string().contains(key.path.rsplit('.').next().unwrap().trim_matches('*')),
+            "{}",
+            key.path
+        );
     }
 }
 
 #[test]
 fn every_environment_name_is_listed() {
     let text = show::environment_text(&show::environment(None));
-    for name in ["INGEST_TOKEN", "RATE_LIMIT_PER_MINUTE", "JWT_SECRET_KEY", "PORTCULLIS_SERVER__LISTEN", "PORTCULLIS_LIMITS"] {
+    for name in [
+        "INGEST_TOKEN",
+        "RATE_LIMIT_PER_MINUTE",
+        "JWT_SECRET_KEY",
+        "PORTCULLIS_SERVER__LISTEN",
+        "PORTCULLIS_LIMITS",
+    ] {
         assert!(text.lines().any(|line| line.trim() == name), "{name}\n{text}");
     }
     assert!(text.contains("(not in this version)"));
@@ -76,7 +93,8 @@ fn every_environment_name_is_listed() {
     assert!(only.contains("RATE_LIMIT_PER_MINUTE") && !only.contains("INGEST_TOKEN"), "{only}");
     // What the list calls a key is one.
     for name in show::environment(None).iter().filter(|it| it.profile.is_none()) {
-        let known = super::super::keys::find(&name.sets).is_some() || ["limits", "routes", "tests"].contains(&name.sets.as_str());
+        let known = super::super::keys::find(&name.sets).is_some()
+            || ["limits", "routes", "tests"].contains(&name.sets.as_str());
         assert!(known, "{}", name.name);
     }
 }

@@ -17,7 +17,8 @@ pub(super) fn in_front(subject: &Subject<'_>) -> Item {
             host == "localhost" || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
         }
     };
-    let all: Vec<&UpstreamAddress> = config.upstreams.iter().flat_map(|upstream| &upstream.addresses).collect();
+    let all: Vec<&UpstreamAddress> =
+        config.upstreams.iter().flat_map(|upstream| &upstream.addresses).collect();
     match all.iter().find(|address| !own_machine(address)) {
         None => Item::pass(ID, TITLE, format!("the application at {} is reached through it", all[0])),
         Some(address) => Item::warn(
@@ -33,7 +34,8 @@ pub(super) fn in_front(subject: &Subject<'_>) -> Item {
 pub(super) fn headers(subject: &Subject<'_>) -> Item {
     const ID: &str = "security-headers";
     const TITLE: &str = "security headers";
-    let expected = ["X-Content-Type-Options", "X-Frame-Options", "Referrer-Policy", "Strict-Transport-Security"];
+    let expected =
+        ["X-Content-Type-Options", "X-Frame-Options", "Referrer-Policy", "Strict-Transport-Security"];
     let set = |name: &&&str| {
         let rule = subject.config.headers.iter().find(|rule| rule.name.eq_ignore_ascii_case(name));
         rule.is_some_and(|rule| matches!(rule.action, HeaderAction::Set { .. }))
@@ -42,7 +44,12 @@ pub(super) fn headers(subject: &Subject<'_>) -> Item {
     if missing.is_empty() {
         return Item::pass(ID, TITLE, "on every answer; HSTS over TLS");
     }
-    Item::warn(ID, TITLE, format!("without {}", missing.join(", ")), "headers.secure = true, or set them under [headers]")
+    Item::warn(
+        ID,
+        TITLE,
+        format!("without {}", missing.join(", ")),
+        "headers.secure = true, or set them under [headers]",
+    )
 }
 
 /// K-ERR-02: no stack trace leaves.
@@ -50,16 +57,25 @@ pub(super) fn errors(subject: &Subject<'_>) -> Item {
     const ID: &str = "error-bodies";
     const TITLE: &str = "error bodies";
     match (subject.config.replace_errors, subject.production) {
-        (ReplaceErrors::ServerErrors, _) => Item::pass(ID, TITLE, "5xx of the application say nothing of its insides"),
-        (ReplaceErrors::AllErrors, _) => Item::pass(ID, TITLE, "4xx and 5xx of the application say nothing of its insides"),
+        (ReplaceErrors::ServerErrors, _) => {
+            Item::pass(ID, TITLE, "5xx of the application say nothing of its insides")
+        }
+        (ReplaceErrors::AllErrors, _) => {
+            Item::pass(ID, TITLE, "4xx and 5xx of the application say nothing of its insides")
+        }
         // In development people want to see them.
         (ReplaceErrors::Never, false) if subject.loaded.origin("errors.replace") == Origin::Default => {
             Item::pass(ID, TITLE, "shown in development, replaced in production")
         }
-        (ReplaceErrors::Never, false) => Item::pass(ID, TITLE, "shown in development; in production as errors.replace says"),
-        (ReplaceErrors::Never, true) => {
-            Item::warn(ID, TITLE, "answers of the application leave as they are, stack traces too", "errors.replace = \"5xx\"")
+        (ReplaceErrors::Never, false) => {
+            Item::pass(ID, TITLE, "shown in development; in production as errors.replace says")
         }
+        (ReplaceErrors::Never, true) => Item::warn(
+            ID,
+            TITLE,
+            "answers of the application leave as they are, stack traces too",
+            "errors.replace = \"5xx\"",
+        ),
     }
 }
 

@@ -28,7 +28,12 @@ pub(super) fn strength(subject: &Subject<'_>) -> Item {
     const TITLE: &str = "token strength";
     if let Some(scheme) = subject.config.auth.unset.first() {
         let name = scheme.name().replace('-', "_").to_uppercase();
-        return Item::fail(ID, TITLE, format!("{name} is not set"), format!("{name}=$(portcullis generate token)"));
+        return Item::fail(
+            ID,
+            TITLE,
+            format!("{name} is not set"),
+            format!("{name}=$(portcullis generate token)"),
+        );
     }
     let mut judged = 0;
     for (what, credential) in production::credentials(subject.config) {

@@ -59,9 +59,12 @@ pub(super) fn file(subject: &Subject<'_>) -> Item {
             format!("{shown} says production, and is not picked up there by itself"),
             format!("the process environment; or --env-file {shown}"),
         ),
-        Some((_, true)) if subject.production => {
-            Item::warn(ID, TITLE, format!("production runs on {shown}"), "the process environment, or NAME_FILE")
-        }
+        Some((_, true)) if subject.production => Item::warn(
+            ID,
+            TITLE,
+            format!("production runs on {shown}"),
+            "the process environment, or NAME_FILE",
+        ),
         _ if super::authentication::readable_by_others(&path) => {
             let finding = format!("{shown} can be read by every user of this machine");
             Item::warn(ID, TITLE, finding, format!("chmod 600 {shown}"))

@@ -50,7 +50,16 @@ pub(super) fn size(subject: &Subject<'_>) -> Item {
     let config = subject.config;
     if config.server.caps.body > LARGE {
         let finding = format!("every route takes {} MiB", config.server.caps.body >> 20);
-        return Item::warn(ID, TITLE, finding, "a small server.caps.body, and body = { max = … } on routes that need more");
+        return Item::warn(
+            ID,
+            TITLE,
+            finding,
+            "a small server.caps.body, and body = { max = … } on routes that need more",
+        );
     }
-    Item::pass(ID, TITLE, format!("at most {} KiB where a route says nothing", config.server.caps.body.div_ceil(1024)))
+    Item::pass(
+        ID,
+        TITLE,
+        format!("at most {} KiB where a route says nothing", config.server.caps.body.div_ceil(1024)),
+    )
 }

@@ -19,7 +19,9 @@ pub(super) fn events(subject: &Subject<'_>) -> Item {
             format!("security events on {place}; neither accesses nor warnings at this level"),
             "log.level = \"info\"",
         ),
-        LogLevel::Warn => Item::pass(ID, TITLE, format!("security events on {place}; accesses from level info on")),
+        LogLevel::Warn => {
+            Item::pass(ID, TITLE, format!("security events on {place}; accesses from level info on"))
+        }
         _ => Item::pass(ID, TITLE, format!("accesses and security events on {place}")),
     }
 }

@@ -162,11 +162,21 @@ impl Item {
         Self { id, title, verdict: Verdict::Pass, finding: finding.into(), mend: None }
     }
 
-    fn warn(id: &'static str, title: &'static str, finding: impl Into<String>, mend: impl Into<String>) -> Self {
+    fn warn(
+        id: &'static str,
+        title: &'static str,
+        finding: impl Into<String>,
+        mend: impl Into<String>,
+    ) -> Self {
         Self { id, title, verdict: Verdict::Warn, finding: finding.into(), mend: Some(mend.into()) }
     }
 
-    fn fail(id: &'static str, title: &'static str, finding: impl Into<String>, mend: impl Into<String>) -> Self {
+    fn fail(
+        id: &'static str,
+        title: &'static str,
+        finding: impl Into<String>,
+        mend: impl Into<String>,
+    ) -> Self {
         Self { verdict: Verdict::Fail, ..Self::warn(id, title, finding, mend) }
     }
 

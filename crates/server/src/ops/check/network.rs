@@ -42,14 +42,15 @@ pub(super) fn tls(subject: &Subject<'_>) -> Item {
         return Item::pass(ID, TITLE, "ended by the trusted proxies in front");
     }
     if server.listeners.iter().all(|it| it.address.is_loopback()) {
-        return match subject.production {
-            false => Item::pass(ID, TITLE, "not needed while only this machine connects"),
-            true => Item::warn(
+        return if subject.production {
+            Item::warn(
                 ID,
                 TITLE,
                 "none here, and nothing in front is named",
                 "[server.tls] cert and key; or name what ends TLS on this machine: server.trusted_proxies = [\"127.0.0.1\"]",
-            ),
+            )
+        } else {
+            Item::pass(ID, TITLE, "not needed while only this machine connects")
         };
     }
     Item::warn(ID, TITLE, "none", "[server.tls] cert and key").unsafe_in_production(subject)

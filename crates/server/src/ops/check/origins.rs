@@ -24,7 +24,9 @@ pub(super) fn cors(subject: &Subject<'_>) -> Item {
     };
     let local = |origin: &&String| {
         let host = origin.split("://").nth(1).unwrap_or_default();
-        ["localhost", "127.0.0.1", "[::1]"].iter().any(|it| host == *it || host.starts_with(&format!("{it}:")))
+        ["localhost", "127.0.0.1", "[::1]"]
+            .iter()
+            .any(|it| host == *it || host.starts_with(&format!("{it}:")))
     };
     if subject.production {
         if let Some(origin) = origins.iter().find(local) {

@@ -71,7 +71,12 @@ fn each_item_notices_what_it_is_for() {
         ("authentication", Verdict::Fail, auth, ""),
         ("credential-strength", Verdict::Fail, "env:API_KEY", "env:WEAK"),
         ("secret-storage", Verdict::Fail, "env:API_KEY", "a-literal-4711-of-some-length-77"),
-        ("open-routes", Verdict::Warn, auth, "[auth]\ndefault = \"none\"\n[auth.api_key]\nvalue = \"env:API_KEY\"\n"),
+        (
+            "open-routes",
+            Verdict::Warn,
+            auth,
+            "[auth]\ndefault = \"none\"\n[auth.api_key]\nvalue = \"env:API_KEY\"\n",
+        ),
         ("rate-limits", Verdict::Fail, limits, ""),
         ("rate-limits", Verdict::Warn, "per ip\"\n", "per ip\"\nmode = \"observe\"\n"),
         ("guessing", Verdict::Warn, cors, "[cors]\norigins = []\n[auth.failures]\nlimit = \"9999/minute\"\n"),
@@ -115,14 +120,17 @@ fn the_environment_file_is_judged() {
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt as _;
-        let mode = |mode| std::fs::set_permissions(case.path(".env"), std::fs::Permissions::from_mode(mode)).unwrap();
+        let mode = |mode| {
+            std::fs::set_permissions(case.path(".env"), std::fs::Permissions::from_mode(mode)).unwrap();
+        };
         mode(0o644);
         assert_eq!(case.item("env-file").verdict, Verdict::Warn);
         mode(0o600);
         assert_eq!(case.item("env-file").verdict, Verdict::Pass);
     }
     let git = |words: &[&str]| {
-        let ran = std::process::Command::new("git").arg("-C").arg(&case.0.directory).args(words).output().unwrap();
+        let ran =
+            std::process::Command::new("git").arg("-C").arg(&case.0.directory).args(words).output().unwrap();
         assert!(ran.status.success(), "{ran:?}");
     };
     git(&["init", "-q"]);
@@ -161,7 +169,9 @@ fn the_checklists_of_both_guides() {
         .env("HOST", "127.0.0.1")
         .env("ALLOWED_ORIGINS", "https://yourdomain.com,https://app.yourdomain.com");
     let text = after.report().text();
-    for done in ["CORS", "API key authentication", "rate limits", "gateway in front", "environment configured"] {
+    for done in
+        ["CORS", "API key authentication", "rate limits", "gateway in front", "environment configured"]
+    {
         assert!(text.lines().any(|line| line.starts_with("pass") && line.contains(done)), "{done}\n{text}");
     }
     assert!(after.report().score() >= 9.0, "{text}");
