@@ -266,7 +266,7 @@ proptest! {
             }
             let of_client = admitted.entry(client).or_default();
             of_client.push(now_ms);
-            let recent = of_client.iter().rev().take_while(|before| now_ms - **before < rate.window_ms()).count();
+            let recent = of_client.iter().rev().take_while(|before| now_ms - **before < rate.counted_ms()).count();
             prop_assert!(recent <= rate.count() as usize, "client {client}: {recent} at {now_ms}");
         }
     }

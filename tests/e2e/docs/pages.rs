@@ -10,7 +10,12 @@ const TESTED: [&str; 1] = ["README.md"];
 fn every_page_has_its_test() {
     for page in pages() {
         let runs = page.blocks().iter().any(|block| block.language == "sh" && block.elsewhere.is_none());
-        assert_eq!(TESTED.contains(&page.name.as_str()), runs, "{} has blocks to run, or has none", page.name);
+        assert_eq!(
+            TESTED.contains(&page.name.as_str()),
+            runs,
+            "{} has blocks to run, or has none",
+            page.name
+        );
     }
 }
 
