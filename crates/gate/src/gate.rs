@@ -72,7 +72,7 @@ impl Gate {
         let client = ctx.client;
         ctx.step("edge", true, || describe(client));
         let path = CanonicalPath::parse(head.path).map_err(|error| Denial::Malformed(error.name()))?;
-        let found = self.find(policy, head, &path, ctx)?;
+        let found = find(policy, head, &path, ctx)?;
         let route = policy.route(found.route);
         if let Some(admission) = cross_origin(policy, head, ctx)? {
             return Ok(admission);
@@ -100,31 +100,6 @@ impl Gate {
         self.accept(policy, presented, ctx)?;
         self.limit(&route.after_authn, counted.map(|counted| &*counted.after_authn), route, ctx)
             .inspect_err(|_| self.give_back(route, ctx))
-    }
-
-    /// Which rules apply: the named route that fits best, or the default.
-    fn find<'p>(
-        &self,
-        policy: &'p Policy,
-        head: &Head<'_>,
-        path: &'p CanonicalPath<'_>,
-        ctx: &mut RequestContext,
-    ) -> Result<Match<'p>, Denial> {
-        let found = policy
-            .table
-            .find(head.method, path, head.upgrade)
-            .map_err(|error| Denial::Malformed(error.name()))?;
-        ctx.route = found.route;
-        // A preflight speaks for another method; whether its route is known shows when that one comes.
-        if found.route.is_none() && policy.unknown_routes == UnknownRoutes::Closed && head.method != "OPTIONS"
-        {
-            ctx.allow = policy.table.allowed_methods(path);
-            let denial = if ctx.allow.is_empty() { Denial::UnknownRoute } else { Denial::MethodNotAllowed };
-            ctx.step("route", false, || "no route names it, and unknown routes are closed".to_owned());
-            return Err(denial);
-        }
-        ctx.step("route", true, || format!("`{}`", policy.route(found.route).name));
-        Ok(found)
     }
 
     /// Applies the limits of one stage; the tightest is shown, the first enforced refusal ends it.
@@ -248,6 +223,29 @@ impl Gate {
             self.limiter.give_back(&route.before_authn, counted, ctx.now.monotonic_ms);
         }
     }
+}
+
+/// Which rules apply: the named route that fits best, or the default.
+fn find<'p>(
+    policy: &'p Policy,
+    head: &Head<'_>,
+    path: &'p CanonicalPath<'_>,
+    ctx: &mut RequestContext,
+) -> Result<Match<'p>, Denial> {
+    let found = policy
+        .table
+        .find(head.method, path, head.upgrade)
+        .map_err(|error| Denial::Malformed(error.name()))?;
+    ctx.route = found.route;
+    // A preflight speaks for another method; whether its route is known shows when that one comes.
+    if found.route.is_none() && policy.unknown_routes == UnknownRoutes::Closed && head.method != "OPTIONS" {
+        ctx.allow = policy.table.allowed_methods(path);
+        let denial = if ctx.allow.is_empty() { Denial::UnknownRoute } else { Denial::MethodNotAllowed };
+        ctx.step("route", false, || "no route names it, and unknown routes are closed".to_owned());
+        return Err(denial);
+    }
+    ctx.step("route", true, || format!("`{}`", policy.route(found.route).name));
+    Ok(found)
 }
 
 /// CORS: a preflight ends here, a foreign origin is noted and refused only where that is configured. A

@@ -315,8 +315,8 @@ pub fn reason_phrase(status: u16) -> &'static str {
         503 => "Service Unavailable",
         504 => "Gateway Timeout",
         505 => "HTTP Version Not Supported",
-        400..=499 => "Client Error",
-        _ => "Error",
+        other if other < 500 => "Client Error",
+        _ => "Server Error",
     }
 }
 
