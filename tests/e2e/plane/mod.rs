@@ -2,6 +2,7 @@
 
 mod exchange;
 mod framing;
+mod limits;
 mod malformed;
 
 use portcullis_tests::{Gateway, Launch};
