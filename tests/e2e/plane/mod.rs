@@ -4,6 +4,8 @@ mod exchange;
 mod framing;
 mod limits;
 mod malformed;
+mod upgrade;
+mod upstreams;
 
 use portcullis_tests::{Gateway, Launch};
 
