@@ -42,8 +42,6 @@ fn configuration(setup: &Setup<'_>) -> String {
     } else {
         "access_log off;".to_owned()
     };
-    // Each refusal of a limit would otherwise be a line of the error log.
-    let error_log = if setup.log { "error_log stderr warn;" } else { "error_log stderr crit;" };
     let (tls, certificate) = match setup.tls {
         Some(tls) => (
             " ssl",
@@ -71,7 +69,8 @@ fn configuration(setup: &Setup<'_>) -> String {
 worker_processes {workers};
 worker_rlimit_nofile {room};
 pid {dir}/nginx.pid;
-{error_log}
+# Each refusal of a limit would otherwise be a second line.
+error_log stderr crit;
 events {{ worker_connections {room}; }}
 http {{
   server_tokens off;

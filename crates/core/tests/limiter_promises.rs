@@ -367,3 +367,34 @@ fn a_long_running_clock_is_no_different() {
     assert_eq!(limit.take(&rate, start_ms).retry_after_ms, 60_000);
     assert!(limit.take(&rate, start_ms + 60_000).admitted);
 }
+
+#[test]
+fn what_has_left_the_window_is_not_given_back() {
+    let (limit, rate) = (Limit::new(), rate(1, 60));
+    assert!(limit.take(&rate, 0).admitted);
+    assert!(limit.take(&rate, 60_000).admitted);
+    limit.give_back(&rate, 0);
+    assert!(!limit.peek(&rate, 60_000).admitted);
+}
+
+#[test]
+fn a_raised_limit_remembers_groups_by_their_last() {
+    let (limit, low, high) = (Limit::new(), rate(18, 60), rate(36, 60));
+    for second in 0..18 {
+        assert!(limit.take(&low, second * 1000).admitted);
+    }
+    assert!(limit.take(&high, 18_000).admitted);
+    // The first has left the window, the second, in its group, has not.
+    assert_eq!(limit.peek(&high, 60_000).remaining, 36 - 19);
+    assert_eq!(limit.peek(&high, 61_000).remaining, 36 - 17);
+}
+
+#[test]
+fn a_shortened_window_forgets_what_is_older() {
+    let (limit, long, short) = (Limit::new(), rate(10, 3600), rate(10, 1));
+    for minute in 0..9 {
+        assert!(limit.take(&long, minute * 65_536).admitted);
+    }
+    assert_eq!(limit.peek(&short, 8 * 65_536 + 500).remaining, 9);
+    assert_eq!(limit.take(&short, 8 * 65_536 + 500).remaining, 8);
+}

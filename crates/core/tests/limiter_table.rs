@@ -107,6 +107,20 @@ fn newcomers_of_a_full_table_share_by_network() {
 }
 
 #[test]
+fn a_slot_is_free_the_moment_its_key_has_nothing_in_the_window() {
+    let table = LimitTable::new(0);
+    let (short, minute) = (rate("1/10s"), rate("1/minute"));
+    for address in 0..2000 {
+        admitted(&table, 9, address, &short, u64::from(address) / 200);
+    }
+    let through = |network: u32, now_ms: u64| {
+        (0..30).filter(|host| admitted(&table, 1, network << 16 | host, &minute, now_ms)).count()
+    };
+    assert_eq!(through(0x0a00, 9_999), 1);
+    assert_eq!(through(0x0b00, 10_010), 30);
+}
+
+#[test]
 fn who_counted_with_others_does_not_begin_anew_with_a_slot() {
     let table = LimitTable::new(0);
     let (minute, long) = (rate("1/minute"), rate("4/hour"));

@@ -72,21 +72,29 @@ impl Gate {
         if let Some(admission) = cross_origin(policy, head, ctx)? {
             return Ok(admission);
         }
-        self.satisfy(policy, route, head, ctx)?;
+        self.satisfy(policy, route, None, head, ctx)?;
         // An application that spells more loosely or strictly than we match might take these instead.
         for other in found.others() {
-            self.satisfy(policy, policy.route(other), head, ctx)?;
+            self.satisfy(policy, policy.route(other), Some(route), head, ctx)?;
         }
         ctx.step("forward", true, || route.target.to_string());
         Ok(Admission::Forward(Permit { route: ctx.route, identity: ctx.identity.clone() }))
     }
 
-    /// Meets everything that a route asks for.
-    fn satisfy(&self, policy: &Policy, route: &Route, head: &Head<'_>, ctx: &mut RequestContext) -> Result<(), Denial> {
+    /// Meets everything that a route asks for. Rules that `counted` shares with it were applied already.
+    fn satisfy(
+        &self,
+        policy: &Policy,
+        route: &Route,
+        counted: Option<&Route>,
+        head: &Head<'_>,
+        ctx: &mut RequestContext,
+    ) -> Result<(), Denial> {
         let presented = self.present(policy, route, head, ctx)?;
-        self.limit(&route.before_authn, route, ctx)?;
+        self.limit(&route.before_authn, counted.map(|counted| &*counted.before_authn), route, ctx)?;
         self.accept(policy, presented, ctx)?;
-        self.limit(&route.after_authn, route, ctx).inspect_err(|_| self.give_back(route, ctx))
+        self.limit(&route.after_authn, counted.map(|counted| &*counted.after_authn), route, ctx)
+            .inspect_err(|_| self.give_back(route, ctx))
     }
 
     /// Which rules apply: the named route that fits best, or the default.
@@ -114,10 +122,25 @@ impl Gate {
     }
 
     /// Applies the limits of one stage; the tightest is shown, the first enforced refusal ends it.
-    fn limit(&self, rules: &[LimitRule], route: &Route, ctx: &mut RequestContext) -> Result<(), Denial> {
+    fn limit(
+        &self,
+        rules: &[LimitRule],
+        counted_already: Option<&[LimitRule]>,
+        route: &Route,
+        ctx: &mut RequestContext,
+    ) -> Result<(), Denial> {
         if rules.is_empty() {
             return Ok(());
         }
+        let fresh: Vec<LimitRule>;
+        let rules = match counted_already {
+            None => rules,
+            Some(counted) => {
+                let is_new = |rule: &&LimitRule| !counted.iter().any(|other| other.id == rule.id);
+                fresh = rules.iter().filter(is_new).cloned().collect();
+                &fresh
+            }
+        };
         let (client, identity) = (ctx.client, ctx.identity.clone());
         let counted = Counted { client: &client, route: &route.name, identity: identity.as_deref() };
         let (now_ms, dry) = (ctx.now.monotonic_ms, ctx.dry);
@@ -220,8 +243,8 @@ impl Gate {
 /// (cross-site WebSocket hijacking).
 fn cross_origin(policy: &Policy, head: &Head<'_>, ctx: &mut RequestContext) -> Result<Option<Admission>, Denial> {
     let Some(cors) = &policy.cors else { return Ok(None) };
-    ctx.origin = cors.judge(head);
-    let preflight = cors.preflight(head);
+    ctx.origin = cors.judge(head, ctx.client.secure);
+    let preflight = cors.preflight(head, ctx.origin);
     if ctx.origin == Origin::Foreign {
         let websocket = head.upgrade == Upgrade::WebSocket;
         ctx.step("cors", !(cors.rejects() || websocket || preflight.is_some()), || "the origin is not allowed".to_owned());

@@ -18,6 +18,7 @@ pub mod policy;
 pub mod reply;
 pub mod seal;
 pub mod trail;
+pub mod validate;
 
 pub use context::RequestContext;
 pub use gate::{Admission, Gate, Permit};

@@ -1,7 +1,6 @@
 //! How every answer leaves: security, CORS and limit headers, and the id of the request.
 
 use crate::context::RequestContext;
-use crate::cors::Origin;
 use crate::policy::Policy;
 use crate::reply::reset_unix_s;
 
@@ -61,7 +60,7 @@ impl Sealing<'_> {
         if let Some(cors) = &self.policy.cors {
             if self.preflight {
                 cors.write_preflight(ctx.origin, ctx.requested_headers.as_deref(), &mut put);
-            } else if ctx.origin != Origin::None {
+            } else {
                 cors.write_simple(ctx.origin, &mut put);
             }
         }

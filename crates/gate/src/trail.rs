@@ -5,6 +5,7 @@
 use std::borrow::Cow;
 
 use portcullis_core::event::{AccessRecord, EventKind, Recorder, SecurityEvent, Subject};
+use portcullis_core::identity::Scheme;
 use portcullis_core::{Denial, Head};
 
 use crate::context::RequestContext;
@@ -60,11 +61,7 @@ impl Trail {
 
     /// Appends a part and returns where it ends.
     fn push(&mut self, part: &str) -> u16 {
-        let mut end = part.len().min(LONGEST);
-        while !part.is_char_boundary(end) {
-            end -= 1;
-        }
-        self.text.push_str(&part[..end]);
+        self.text.push_str(shortened(part));
         self.text.len() as u16
     }
 
@@ -138,24 +135,41 @@ impl Trail {
     }
 }
 
+/// The beginning of a text that is too long, up to the last whole word: half a secret would not be recognised
+/// as one by who redacts it.
+fn shortened(part: &str) -> &str {
+    if part.len() <= LONGEST {
+        return part;
+    }
+    let mut end = LONGEST;
+    while !part.is_char_boundary(end) {
+        end -= 1;
+    }
+    let word = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.+/=@%~".contains(&byte);
+    let whole = part.as_bytes()[..end].iter().rposition(|byte| !word(*byte)).map_or(0, |at| at + 1);
+    if part.is_char_boundary(whole) { &part[..whole] } else { "" }
+}
+
 /// Which denials are security events, and the sentence for people.
 fn event_of(denial: &Denial, ctx: &RequestContext) -> Option<(EventKind, Cow<'static, str>)> {
     let address = ctx.client.address;
     let event = match denial {
-        Denial::MissingCredential(scheme) => {
-            (EventKind::AuthAttempt { success: false }, format!("Missing {scheme} from {address}").into())
-        }
-        Denial::InvalidCredential(scheme) => {
-            let what = match scheme {
-                portcullis_core::identity::Scheme::ApiKey => "API key",
-                portcullis_core::identity::Scheme::IngestToken => "ingest token",
-            };
-            (EventKind::AuthAttempt { success: false }, format!("Invalid {what} attempt from {address}").into())
-        }
+        // The words of the applications: whoever searches for them finds missing ones too.
+        Denial::MissingCredential(scheme) => (
+            EventKind::AuthAttempt { success: false },
+            format!("Invalid {} attempt from {address}: none presented", spoken(*scheme)).into(),
+        ),
+        Denial::InvalidCredential(scheme) => (
+            EventKind::AuthAttempt { success: false },
+            format!("Invalid {} attempt from {address}", spoken(*scheme)).into(),
+        ),
         Denial::RateLimited(verdict) => (
             EventKind::RateLimitExceeded,
             format!("Rate limit exceeded for IP: {address} ({} in {} s)", verdict.limit, verdict.window_s).into(),
         ),
+        Denial::TooManyConnections => {
+            (EventKind::RateLimitExceeded, format!("Connection limit reached for IP: {address}").into())
+        }
         Denial::TooManyFailures(_) => {
             (EventKind::Lockout, format!("Too many wrong credentials from {address}").into())
         }
@@ -172,7 +186,6 @@ fn event_of(denial: &Denial, ctx: &RequestContext) -> Option<(EventKind, Cow<'st
         | Denial::ExpectationFailed
         | Denial::UnknownRoute
         | Denial::MethodNotAllowed
-        | Denial::TooManyConnections
         | Denial::UpstreamUnreachable
         | Denial::UpstreamMalformed
         | Denial::UpstreamTimeout
@@ -180,4 +193,11 @@ fn event_of(denial: &Denial, ctx: &RequestContext) -> Option<(EventKind, Cow<'st
         | Denial::Internal => return None,
     };
     Some(event)
+}
+
+fn spoken(scheme: Scheme) -> &'static str {
+    match scheme {
+        Scheme::ApiKey => "API key",
+        Scheme::IngestToken => "ingest token",
+    }
 }

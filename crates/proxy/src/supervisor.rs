@@ -5,8 +5,9 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use portcullis_core::Now;
 use portcullis_core::event::Recorder;
 use portcullis_gate::Gate;
 use rustls::ServerConfig;
@@ -63,6 +64,7 @@ pub enum StartError {
 /// A running engine.
 pub struct Engine {
     shared: Arc<Shared>,
+    zero: Instant,
     addresses: Vec<String>,
     phase: watch::Sender<Phase>,
     threads: Vec<JoinHandle<()>>,
@@ -112,12 +114,21 @@ impl Engine {
             started.recv().map_err(|_| io::Error::other("the worker ended at once"))??;
             threads.push(thread);
         }
-        Ok(Self { shared, addresses, phase, threads })
+        Ok(Self { shared, zero, addresses, phase, threads })
     }
 
     /// Where it listens, as URLs or `unix:` paths.
     pub fn addresses(&self) -> &[String] {
         &self.addresses
+    }
+
+    /// This moment on the clock that its cores count by.
+    pub fn now(&self) -> Now {
+        let unix = SystemTime::now().duration_since(UNIX_EPOCH);
+        Now {
+            monotonic_ms: self.zero.elapsed().as_millis() as u64,
+            unix_ms: unix.map_or(0, |since| since.as_millis() as u64),
+        }
     }
 
     /// What all cores share.

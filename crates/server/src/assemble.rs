@@ -18,7 +18,9 @@ use portcullis_gate::reply::{Replies, Template, UPSTREAM_ERROR};
 use portcullis_proxy::{Bind, Caps, Endpoint, Listener, Settings, Snapshot, Upstream};
 
 use crate::config::model::{self, Config};
-use crate::config::{Origin, Problem, Problems};
+use crate::config::origin::Origin;
+use crate::config::{Problem, Problems};
+use crate::log;
 
 /// Builds what a configuration says.
 pub fn snapshot(config: &Config) -> Result<Snapshot, Problems> {
@@ -221,7 +223,7 @@ fn cross_origin(config: &Config) -> Result<Option<Cors>, Problems> {
     };
     Cors::new(stage)
         .map(Some)
-        .map_err(|error| Problems::from(Problem::new(&from.origin, format!("`cors`: {error}"))))
+        .map_err(|error| Problems::from(Problem::new(&Origin::Default, format!("`cors`: {error}"))))
 }
 
 fn response_headers(config: &Config) -> headers::Config {
@@ -260,4 +262,22 @@ pub fn patience(config: &Config) -> Duration {
 /// The certificate files, where TLS is configured.
 pub fn certificate_files(config: &Config) -> Option<(&Path, &Path)> {
     config.server.tls.as_ref().map(|tls| (tls.cert.as_path(), tls.key.as_path()))
+}
+
+/// How the log is written.
+pub fn log_settings(config: &Config) -> log::Settings {
+    let from = &config.log;
+    log::Settings {
+        format: match from.format {
+            model::LogFormat::Text => log::Format::Text,
+            model::LogFormat::Json => log::Format::Json,
+        },
+        level: match from.level {
+            model::LogLevel::Error => log::Level::Error,
+            model::LogLevel::Warn => log::Level::Warn,
+            model::LogLevel::Info => log::Level::Info,
+            model::LogLevel::Debug | model::LogLevel::Trace => log::Level::Debug,
+        },
+        file: from.file.clone().map(|path| log::FileSettings { path, rotate: from.rotate, keep: from.keep }),
+    }
 }

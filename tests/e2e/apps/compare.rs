@@ -9,16 +9,17 @@ const OF_THE_CONNECTION: [&str; 3] = ["connection", "keep-alive", "date"];
 /// What the application says of itself; the gateway removes it.
 const REMOVED: [&str; 2] = ["server", "x-powered-by"];
 /// What the gateway adds, each exactly once.
-const ADDED: [&str; 5] = [
+const ADDED: [&str; 6] = [
     "x-request-id",
     "x-content-type-options",
     "x-frame-options",
     "referrer-policy",
     "content-security-policy",
+    "x-xss-protection",
 ];
 /// What the gateway adds to a request.
-const TOLD: [&str; 5] =
-    ["x-forwarded-for", "x-forwarded-proto", "x-forwarded-host", "x-request-id", "traceparent"];
+const TOLD: [&str; 6] =
+    ["x-forwarded-for", "x-forwarded-proto", "x-forwarded-host", "x-real-ip", "x-request-id", "traceparent"];
 
 /// A final answer with the interim ones before it.
 pub(super) struct Whole {

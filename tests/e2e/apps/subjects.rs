@@ -34,7 +34,7 @@ fn what_is_heard(behind: &Behind) {
     let field = |request: Request| {
         request.header("X-Custom", "one").header("x-custom", "two").header("Accept", "*/*")
     };
-    for method in ["GET", "POST", "PUT", "PATCH", "DELETE"] {
+    for method in ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"] {
         let request = field(Request::new(method, "/echo/plain?a=1&a=2&b=%20+&c"));
         behind.heard_alike(&if method == "GET" { request } else { request.body("a body") });
     }
@@ -54,8 +54,8 @@ fn statuses(behind: &Behind) {
     }
     let answer = behind.alike(&get("/no/such/path"));
     assert_eq!(answer.status, 404);
-    let answer = behind.alike(&Request::new("OPTIONS", "/echo/options"));
-    assert!(answer.status == 200 || answer.status == 204, "{}", answer.head);
+    // What the application says of its own methods: FastAPI 405, Express 200, both with Allow.
+    assert!(behind.alike(&Request::new("OPTIONS", "/items")).field("allow").is_some());
 }
 
 fn redirects(behind: &Behind) {

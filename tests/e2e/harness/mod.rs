@@ -8,6 +8,7 @@ mod net;
 mod raw;
 mod scratch;
 mod shell;
+mod socket;
 mod upstream;
 mod wait;
 
@@ -19,5 +20,6 @@ pub use portcullis_sample::System;
 pub use raw::{Peer, RawUpstream, UnixUpstream};
 pub use scratch::Scratch;
 pub use shell::{Answer as ShellAnswer, guide_command, shell};
+pub use socket::{Ending, Socket};
 pub use upstream::{Answer, Received, Upstream};
 pub use wait::{PATIENCE, unix_seconds, until};

@@ -1,10 +1,12 @@
 //! A part of the table: sets of 16 slots with tagged logs, in pages that come into being when first used.
 //!
-//! A slot is one cache line with its lock. What a set knows of all its slots stands apart in its head: one octet
-//! of each tag, as a hint where to look, until when the set is known to be full, and until when keys that found no
-//! room in it count elsewhere. Looking up a known key takes no lock but the slot's. Only who holds the set's lock gives a slot to another key, so under
-//! it the hints are exact and no key gets two slots.
+//! A slot is one cache line with its lock. What a set knows of all its slots stands apart, close together: one
+//! octet of each tag, as a hint where to look, until when the set is known to be full, and until when keys that
+//! found no room in it count elsewhere. So a look-up reads one line of the hints, which mostly are in the
+//! second-level cache, and one slot, and takes no lock but the slot's. Only who holds the set's lock gives a slot
+//! to another key, so under it the hints are exact and no key gets two slots.
 
+use std::array;
 use std::iter;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -17,28 +19,40 @@ use super::window::{Log, PACKED};
 /// Slots in a set.
 const WAYS: usize = 16;
 
-/// Sets in a page, which makes it a little larger than the page of the machine.
+/// Sets in a page, which makes it as large as the page of the machine.
 const SETS: usize = 4;
+
+/// Sets whose heads stand together.
+const HEADS: usize = 64;
 
 /// Slots in a page.
 pub(super) const PAGE_SLOTS: usize = WAYS * SETS;
 
-/// What a page costs: itself, its place in the directory, and what an allocator adds at the worst (glibc, for
-/// memory aligned to 64 octets).
-pub(super) const PAGE_BYTES: usize = size_of::<Page>() + size_of::<OnceLock<Box<Page>>>() + 96;
+/// What a page costs: itself, its share of the heads, their places in the directories, and what an allocator
+/// adds at the worst (glibc, for memory aligned to 64 octets).
+pub(super) const PAGE_BYTES: usize =
+    cost::<Page>() + PLACE + (cost::<Heads>() + PLACE).div_ceil(HEADS / SETS);
+
+const PLACE: usize = size_of::<OnceLock<Box<()>>>();
+
+const fn cost<T>() -> usize {
+    size_of::<T>() + 96
+}
 
 const _: () = assert!(size_of::<Slot>() == 64 && align_of::<Slot>() == 64);
-const _: () = assert!(size_of::<Head>() == 40);
+const _: () = assert!(size_of::<Page>() == 4096 && size_of::<Heads>() == 40 * HEADS);
 
 /// A fixed number of sets.
 pub(super) struct Region {
     pages: Box<[OnceLock<Box<Page>>]>,
+    heads: Box<[OnceLock<Box<Heads>>]>,
 }
 
 impl Region {
     /// A region of `pages` pages, at least one, none of them in memory yet.
     pub(super) fn new(pages: usize) -> Self {
-        Self { pages: iter::repeat_with(OnceLock::new).take(pages.max(1)).collect() }
+        let pages = pages.max(1);
+        Self { pages: absent(pages), heads: absent((pages * SETS).div_ceil(HEADS)) }
     }
 
     /// How many keys find a slot of their own at the most.
@@ -48,27 +62,38 @@ impl Region {
 
     /// The octets in memory now.
     pub(super) fn resident_bytes(&self) -> usize {
-        let used = self.pages.iter().filter(|page| page.get().is_some()).count();
-        size_of_val(&*self.pages) + used * (PAGE_BYTES - size_of::<OnceLock<Box<Page>>>())
+        (self.pages.len() + self.heads.len()) * PLACE
+            + present(&self.pages) * cost::<Page>()
+            + present(&self.heads) * cost::<Heads>()
     }
 
     /// The slot of a key that has one. Another core may be giving it one at this moment: `None` is no proof.
     pub(super) fn known(&self, key: LimitKey) -> Option<Held<'_>> {
-        let (page, set) = self.place(key);
-        self.pages[page].get()?.set(set).find(key)
+        let index = self.set_index(key);
+        let heads = self.heads[index / HEADS].get()?;
+        let page = self.pages[index / SETS].get()?;
+        Set::of(heads, page, index).find(key)
     }
 
     /// The set of a key, locked: until it is let go nobody gives any of its slots to another key.
     pub(super) fn open(&self, key: LimitKey) -> OpenSet<'_> {
-        let (page, set) = self.place(key);
-        let set = self.pages[page].get_or_init(Box::default).set(set);
-        OpenSet { set, times: set.head.times.lock() }
+        let index = self.set_index(key);
+        let heads = self.heads[index / HEADS].get_or_init(Box::default);
+        let page = self.pages[index / SETS].get_or_init(Box::default);
+        OpenSet { set: Set::of(heads, page, index), times: heads.times[index % HEADS].lock() }
     }
 
-    fn place(&self, key: LimitKey) -> (usize, usize) {
-        let index = key.index(self.pages.len() * SETS);
-        (index / SETS, index % SETS)
+    fn set_index(&self, key: LimitKey) -> usize {
+        key.index(self.pages.len() * SETS)
     }
+}
+
+fn absent<T>(count: usize) -> Box<[OnceLock<Box<T>>]> {
+    iter::repeat_with(OnceLock::new).take(count).collect()
+}
+
+fn present<T>(places: &[OnceLock<Box<T>>]) -> usize {
+    places.iter().filter(|place| place.get().is_some()).count()
 }
 
 /// A slot of a known key, locked.
@@ -104,7 +129,7 @@ impl<'a> OpenSet<'a> {
     /// A slot that no key uses, or whose key has nothing in its window.
     pub(super) fn vacancy(&mut self, now_ms: u64) -> Option<Vacancy<'a>> {
         let set = self.set;
-        if let Some(way) = set.head.ways_with(0).next() {
+        if let Some(way) = set.hints.ways_with(0).next() {
             return Some(Vacancy { set, way, entry: set.slots[way].0.lock() });
         }
         if now_ms < self.times.full_until_ms {
@@ -147,45 +172,27 @@ impl Vacancy<'_> {
     pub(super) fn fill(mut self, key: LimitKey, log: &Log) {
         self.entry.tag = key.tag.to_le_bytes();
         self.entry.log = log.pack();
-        self.set.head.hint(self.way, fingerprint(key));
+        self.set.hints.note(self.way, fingerprint(key));
     }
 }
 
 #[derive(Default)]
 struct Page {
-    heads: [Head; SETS],
     slots: [[Slot; WAYS]; SETS],
 }
 
-impl Page {
-    fn set(&self, set: usize) -> Set<'_> {
-        Set { head: &self.heads[set], slots: &self.slots[set] }
-    }
-}
-
-#[derive(Clone, Copy)]
-struct Set<'a> {
-    head: &'a Head,
-    slots: &'a [Slot; WAYS],
-}
-
-impl<'a> Set<'a> {
-    fn find(self, key: LimitKey) -> Option<Held<'a>> {
-        let tag = key.tag.to_le_bytes();
-        self.head.ways_with(fingerprint(key)).find_map(|way| {
-            let entry = self.slots[way].0.lock();
-            (entry.tag == tag).then_some(Held(entry))
-        })
-    }
-}
-
-/// What a set knows of its slots.
-#[derive(Default)]
-struct Head {
-    /// An octet for each slot: 0 when it was never used, else the fingerprint of its key.
-    hints: [AtomicU64; WAYS / 8],
+/// What sets know of their slots.
+#[repr(align(64))]
+struct Heads {
+    hints: [Hints; HEADS],
     /// The lock is the set's.
-    times: Mutex<Times>,
+    times: [Mutex<Times>; HEADS],
+}
+
+impl Default for Heads {
+    fn default() -> Self {
+        Self { hints: array::from_fn(|_| Hints::default()), times: array::from_fn(|_| Mutex::default()) }
+    }
 }
 
 #[derive(Default)]
@@ -196,28 +203,54 @@ struct Times {
     elsewhere_until_ms: u64,
 }
 
-impl Head {
+#[derive(Clone, Copy)]
+struct Set<'a> {
+    hints: &'a Hints,
+    slots: &'a [Slot; WAYS],
+}
+
+impl<'a> Set<'a> {
+    fn of(heads: &'a Heads, page: &'a Page, index: usize) -> Self {
+        Self { hints: &heads.hints[index % HEADS], slots: &page.slots[index % SETS] }
+    }
+
+    fn find(self, key: LimitKey) -> Option<Held<'a>> {
+        let tag = key.tag.to_le_bytes();
+        self.hints.ways_with(fingerprint(key)).find_map(|way| {
+            let entry = self.slots[way].0.lock();
+            (entry.tag == tag).then_some(Held(entry))
+        })
+    }
+}
+
+/// An octet for each slot: 0 when it was never used, else the fingerprint of its key.
+#[derive(Default)]
+struct Hints([AtomicU64; WAYS / 8]);
+
+impl Hints {
     /// The slots whose hint is `wanted`, and now and then one above such a slot whose hint differs in its
     /// lowest bit: eight octets are compared at once, and the borrow of a match goes on to its neighbour.
     /// The first is always right.
     fn ways_with(&self, wanted: u8) -> impl Iterator<Item = usize> + use<> {
         const ONES: u64 = 0x0101_0101_0101_0101;
-        let words = self.hints.each_ref().map(|word| word.load(Ordering::Acquire));
-        words.into_iter().enumerate().flat_map(move |(index, word)| {
-            let difference = word ^ (u64::from(wanted) * ONES);
-            let mut matches = difference.wrapping_sub(ONES) & !difference & (ONES << 7);
-            iter::from_fn(move || {
-                let bit = (matches != 0).then(|| matches.trailing_zeros())?;
-                matches &= matches - 1;
-                Some(index * 8 + bit as usize / 8)
-            })
+        // One mask of all slots: which word holds the match the processor could only guess.
+        let mut mask = self.0.iter().rev().fold(0, |mask, word| {
+            let difference = word.load(Ordering::Acquire) ^ (u64::from(wanted) * ONES);
+            let matches = difference.wrapping_sub(ONES) & !difference & (ONES << 7);
+            // The highest bits of the octets, moved together.
+            mask << 8 | matches.wrapping_mul(0x0002_0408_1020_4081) >> 56
+        });
+        iter::from_fn(move || {
+            let way = (mask != 0).then(|| mask.trailing_zeros() as usize)?;
+            mask &= mask - 1;
+            Some(way)
         })
     }
 
     /// Notes the fingerprint of a slot. Only with the set's lock held: nobody else writes meanwhile.
-    fn hint(&self, way: usize, fingerprint: u8) {
+    fn note(&self, way: usize, fingerprint: u8) {
         let shift = way % 8 * 8;
-        let word = &self.hints[way / 8];
+        let word = &self.0[way / 8];
         let others = word.load(Ordering::Relaxed) & !(0xff << shift);
         word.store(others | u64::from(fingerprint) << shift, Ordering::Release);
     }

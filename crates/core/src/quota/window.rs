@@ -216,8 +216,10 @@ impl Log {
         self.window_ms().div_ceil(u64::from(u16::MAX))
     }
 
+    /// How long an admission counts: a millisecond longer than the window. Moments are read as whole
+    /// milliseconds, so two that differ by the window may lie up to a millisecond closer.
     fn window_ms(&self) -> u64 {
-        u64::from(self.window_s) * 1000
+        u64::from(self.window_s) * 1000 + 1
     }
 
     /// The log as it is stored: without padding, so that lock, tag and log are one cache line.

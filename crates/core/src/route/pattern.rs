@@ -229,13 +229,27 @@ impl fmt::Display for Pattern {
         }
         for segment in &self.segments {
             match segment {
-                Segment::Static(text) => write!(f, "/{text}")?,
+                Segment::Static(text) => write_static(f, text)?,
                 Segment::Param(name) => write!(f, "/{{{name}}}")?,
                 Segment::Rest(name) => write!(f, "/{{*{name}}}")?,
             }
         }
         f.write_str(if self.trailing_slash || self.segments.is_empty() { "/" } else { "" })
     }
+}
+
+/// Text that would be read as a parameter is escaped again.
+fn write_static(f: &mut fmt::Formatter<'_>, text: &str) -> fmt::Result {
+    f.write_str("/")?;
+    let foreign = Segment::parse(text).is_err();
+    for character in text.chars() {
+        match character {
+            ':' | '*' | '{' | '}' if foreign => write!(f, "%{:02X}", u32::from(character))?,
+            '{' | '}' => write!(f, "%{:02X}", u32::from(character))?,
+            _ => write!(f, "{character}")?,
+        }
+    }
+    Ok(())
 }
 
 impl Segment {
@@ -346,6 +360,7 @@ mod tests {
             ("/v1/items:batch", "/v1/items:batch"),
             ("/.well-known/jwks.json", "/.well-known/jwks.json"),
             ("/100%25", "/100%25"),
+            ("/%3Aid/%7bid%7D/%2a/a:b/a%7Bb", "/%3Aid/%7Bid%7D/%2A/a:b/a%7Bb"),
         ] {
             let pattern: Pattern = text.parse().unwrap_or_else(|error| panic!("{text}: {error}"));
             assert_eq!(pattern.to_string(), canonical);

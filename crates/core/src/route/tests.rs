@@ -172,6 +172,12 @@ fn what_other_applications_would_take_is_named() {
 }
 
 #[test]
+fn both_strictnesses_together_are_followed() {
+    let table = table(&["/public/docs", "/{tenant}/docs", "/public/{*rest}"]);
+    assert_eq!(others(&table, "GET", "/PUBLIC/docs/"), ["/{tenant}/docs", "/public/{*rest}", "-"]);
+}
+
+#[test]
 fn parameters_are_named() {
     let table = table(&[
         "/a/{x}/b/{y}",

@@ -180,6 +180,7 @@ fn is_placeholder(secret: &[u8]) -> bool {
     PLACEHOLDERS.iter().any(|known| known.as_bytes() == plain)
         || (plain.starts_with(b"<") && plain.ends_with(b">"))
         || (plain.starts_with(b"${") && plain.ends_with(b"}"))
+        || (plain.starts_with(b"$(") && plain.ends_with(b")"))
         || plain.starts_with(b"your-")
         || plain.ends_with(b"-here")
         || ["changeme", "change-me", "change-this", "replace-this", "placeholder", "example"]

@@ -3,6 +3,8 @@
 use std::fmt::Write as _;
 use std::io::Write as _;
 
+use portcullis_core::identity::Scheme;
+
 use crate::config::model::{Config, CorsHeaders, ListenAddress, Origins, RouteAuth, SchemeConfig, UpstreamAddress};
 use crate::config::Loaded;
 
@@ -36,8 +38,16 @@ pub fn text(config: &Config) -> String {
     for upstream in &config.upstreams {
         line("upstream", &format!("{} at {}", upstream.name, upstream.addresses.iter().map(place).collect::<Vec<_>>().join(", ")));
     }
-    line("ingest token", &scheme(config.auth.ingest_token.as_ref()));
-    line("API key", &scheme(config.auth.api_key.as_ref()));
+    for (name, scheme, configured) in [
+        ("ingest token", Scheme::IngestToken, config.auth.ingest_token.as_ref()),
+        ("API key", Scheme::ApiKey, config.auth.api_key.as_ref()),
+    ] {
+        match configured {
+            Some(configured) => line(name, &credentials(configured)),
+            None if config.auth.unset.contains(&scheme) => line(name, "Not configured (open access)"),
+            None => {}
+        }
+    }
     line("CORS origins", &origins(config));
     for limit in &config.limits {
         line("rate limit", &format!("{} per {} on every route", limit.rate, limit.scope));
@@ -57,11 +67,10 @@ fn place(address: &UpstreamAddress) -> String {
     }
 }
 
-fn scheme(scheme: Option<&SchemeConfig>) -> String {
-    match scheme {
-        None => "Not configured (open access)".to_owned(),
-        Some(scheme) if scheme.credentials.len() == 1 => format!("Configured, in {}", scheme.header),
-        Some(scheme) => format!("Configured, in {} ({} valid at once)", scheme.header, scheme.credentials.len()),
+fn credentials(scheme: &SchemeConfig) -> String {
+    match scheme.credentials.len() {
+        1 => format!("Configured, in {}", scheme.header),
+        count => format!("Configured, in {} ({count} valid at once)", scheme.header),
     }
 }
 

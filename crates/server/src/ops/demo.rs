@@ -40,8 +40,9 @@ auth = "ingest-token"
 limits = ["60/minute per ip"]
 "#;
 
-/// Starts the sample API and serves it. `listen` is where the gateway answers.
-pub fn run(listen: &str) -> Result<()> {
+/// Starts the sample API and serves it. `listen` is where the gateway answers; of `sources` the directory
+/// counts.
+pub fn run(sources: &Sources, listen: &str) -> Result<()> {
     let folder = Folder::new()?;
     let upstream = sample()?;
     let key = folder.secret("api-key")?;
@@ -50,7 +51,7 @@ pub fn run(listen: &str) -> Result<()> {
     let path = folder.0.join("portcullis.toml");
     std::fs::write(&path, config).with_context(|| format!("{}", path.display()))?;
     let _ = std::io::stdout().write_all(introduction(&key, &token, listen, &path).as_bytes());
-    serve::serve(&Sources { config_path: Some(path), ..Sources::default() }, Vec::new())
+    serve::serve(&Sources { config_path: Some(path), ..sources.clone() }, Vec::new())
 }
 
 /// What to paste. Keys of a demonstration are shown; they end with it.
@@ -117,7 +118,7 @@ impl Folder {
 
     /// Writes a fresh secret and returns it.
     fn secret(&self, name: &str) -> Result<String> {
-        let secret = crate::ops::generate::token()?;
+        let secret = crate::cli::generate::fresh(crate::cli::generate::Kind::Token)?;
         std::fs::write(self.0.join(name), &secret)?;
         Ok(secret)
     }

@@ -2,6 +2,7 @@
 
 pub mod application;
 pub mod banner;
+pub mod check;
 pub mod demo;
 pub mod explain;
 pub mod policy_test;

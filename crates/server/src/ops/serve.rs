@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
-use portcullis_core::event::{EventKind, Recorder as _, SecurityEvent, Subject};
+use portcullis_core::event::{EventKind, SecurityEvent, Subject};
 use portcullis_core::quota::LimitTable;
 use portcullis_gate::Gate;
 use portcullis_proxy::{Certificates, Engine, Start};
@@ -30,7 +30,7 @@ const STARTUP: Duration = Duration::from_secs(60);
 pub fn serve(sources: &Sources, command: Vec<String>) -> Result<()> {
     let loaded = load(sources)?;
     let snapshot = assemble::snapshot(&loaded.config)?;
-    let log = Log::start(assemble::log_settings(&loaded.config)).context("the log cannot be opened")?;
+    let log = Log::start(&assemble::log_settings(&loaded.config)).context("the log cannot be opened")?;
     banner::print(&loaded);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let served = runtime.block_on(async {

@@ -1,0 +1,272 @@
+//! What is wrong with a request, place by place. Names are shown, values never.
+
+use std::fmt::{self, Write as _};
+
+/// More than these nobody mends at once.
+const MOST_ISSUES: usize = 16;
+
+/// The longest name that is shown, in characters; names come from the client.
+const LONGEST_NAME: usize = 64;
+
+/// Everything that was found wrong, at most sixteen issues.
+#[derive(Debug, Clone, Default, PartialEq, Eq, thiserror::Error)]
+pub struct Invalid {
+    issues: Vec<Issue>,
+}
+
+/// One thing that is wrong.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Issue {
+    /// Where.
+    pub place: Place,
+    /// What.
+    pub problem: Problem,
+}
+
+/// A place in a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Place {
+    /// The header with this name.
+    Header(&'static str),
+    /// The query as a whole.
+    Query,
+    /// The query parameter with this name.
+    Parameter(String),
+    /// The body as a whole.
+    Body,
+    /// The value in the JSON body that this JSON Pointer (RFC 6901) names.
+    Pointer(String),
+}
+
+/// What is wrong at a place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Problem {
+    /// The route does not take this name.
+    Unknown,
+    /// The name stands there more than once.
+    Repeated,
+    /// More than so many parameters or fields.
+    TooMany {
+        /// The most there may be.
+        most: usize,
+    },
+    /// A name or value of more than so many bytes.
+    TooLong {
+        /// The most it may have.
+        most: usize,
+    },
+    /// A percent sign that two hexadecimal digits do not follow (RFC 3986 section 2.1).
+    Escape,
+    /// Bytes that are not UTF-8.
+    NotUtf8,
+    /// A control character, NUL among them.
+    ControlCharacter,
+    /// A body of more than so many bytes.
+    TooLarge {
+        /// The most it may have.
+        most: usize,
+    },
+    /// A media type that the route does not take.
+    UnsupportedType,
+    /// A content coding, such as gzip.
+    UnsupportedCoding,
+    /// Not JSON (RFC 8259), from this place on.
+    NotJson {
+        /// Line, from 1.
+        line: usize,
+        /// Column in bytes, from 1; 0 at the end of a line.
+        column: usize,
+    },
+    /// A value of another type.
+    WrongType {
+        /// The one it must have.
+        expected: &'static str,
+    },
+    /// Arrays and objects in each other deeper than so many levels.
+    TooDeep {
+        /// The most levels.
+        most: usize,
+    },
+}
+
+impl Invalid {
+    /// What was found, in the order of the request.
+    pub fn issues(&self) -> &[Issue] {
+        &self.issues
+    }
+
+    /// The status of the answer (RFC 9110): 413 or 415 where the body is of a size or kind that is not
+    /// taken, 422 for what stands in it or in the query.
+    pub fn status(&self) -> u16 {
+        let any = |test: fn(&Problem) -> bool| self.issues.iter().any(|issue| test(&issue.problem));
+        if any(|problem| matches!(problem, Problem::TooLarge { .. })) {
+            413
+        } else if any(|problem| matches!(problem, Problem::UnsupportedType | Problem::UnsupportedCoding)) {
+            415
+        } else {
+            422
+        }
+    }
+
+    /// The issues as a JSON array, for the member `errors` of a problem document (RFC 9457 section 3):
+    /// each an object with `detail` and where, as `pointer`, `parameter` or `header`.
+    pub fn to_json(&self) -> String {
+        let mut out = String::from("[");
+        for issue in &self.issues {
+            if out.len() > 1 {
+                out.push(',');
+            }
+            out.push('{');
+            match &issue.place {
+                Place::Header(name) => member(&mut out, "header", name),
+                Place::Query | Place::Body => {}
+                Place::Parameter(name) => member(&mut out, "parameter", name),
+                Place::Pointer(pointer) => member(&mut out, "pointer", pointer),
+            }
+            let whole = match &issue.place {
+                Place::Query => "query: ",
+                Place::Body => "body: ",
+                _ => "",
+            };
+            // A problem has words and numbers of ours only.
+            let _ = write!(out, "\"detail\":\"{whole}{}\"}}", issue.problem);
+        }
+        out.push(']');
+        out
+    }
+
+    pub(super) fn add(&mut self, place: Place, problem: Problem) {
+        if !self.is_full() {
+            self.issues.push(Issue { place, problem });
+        }
+    }
+
+    /// Whether no more is taken: the search may end.
+    pub(super) fn is_full(&self) -> bool {
+        self.issues.len() >= MOST_ISSUES
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.issues.clear();
+    }
+
+    pub(super) fn into_result(self) -> Result<(), Invalid> {
+        if self.issues.is_empty() { Ok(()) } else { Err(self) }
+    }
+}
+
+/// A name as it is shown: text without control characters, and not too much of it.
+pub(super) fn shown(name: &str) -> String {
+    let mut out = String::new();
+    for (count, character) in name.chars().enumerate() {
+        if count == LONGEST_NAME {
+            out.push('…');
+            break;
+        }
+        out.push(if character.is_control() { char::REPLACEMENT_CHARACTER } else { character });
+    }
+    out
+}
+
+fn member(out: &mut String, name: &str, text: &str) {
+    let _ = write!(out, "\"{name}\":\"");
+    for character in text.chars() {
+        match character {
+            '"' | '\\' => out.extend(['\\', character]),
+            // Where JSON ends up in a page, these end a script or an attribute.
+            '<' | '>' | '&' | '\'' | '\u{2028}' | '\u{2029}' => {
+                let _ = write!(out, "\\u{:04x}", u32::from(character));
+            }
+            control if control.is_control() => {
+                let _ = write!(out, "\\u{:04x}", u32::from(control));
+            }
+            other => out.push(other),
+        }
+    }
+    out.push_str("\",");
+}
+
+impl fmt::Display for Invalid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, issue) in self.issues.iter().enumerate() {
+            write!(f, "{}{}: {}", if index > 0 { "; " } else { "" }, issue.place, issue.problem)?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Place::Header(name) => f.write_str(name),
+            Place::Query => f.write_str("query"),
+            Place::Parameter(name) => write!(f, "query `{name}`"),
+            Place::Body => f.write_str("body"),
+            Place::Pointer(pointer) => write!(f, "body {pointer}"),
+        }
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Problem::Unknown => f.write_str("unknown"),
+            Problem::Repeated => f.write_str("there more than once"),
+            Problem::TooMany { most } => write!(f, "more than {most}"),
+            Problem::TooLong { most } => write!(f, "longer than {most} bytes"),
+            Problem::Escape => f.write_str("a percent sign without two hexadecimal digits"),
+            Problem::NotUtf8 => f.write_str("not UTF-8"),
+            Problem::ControlCharacter => f.write_str("a control character"),
+            Problem::TooLarge { most } => write!(f, "larger than {most} bytes"),
+            Problem::UnsupportedType => f.write_str("this type of body is not taken"),
+            Problem::UnsupportedCoding => f.write_str("a coded body is not taken"),
+            Problem::NotJson { line, column } => write!(f, "not JSON at line {line}, column {column}"),
+            Problem::WrongType { expected } => write!(f, "not {expected}"),
+            Problem::TooDeep { most } => write!(f, "deeper than {most} levels"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn issues_are_json_whatever_the_names_are() {
+        let mut invalid = Invalid::default();
+        invalid.add(Place::Pointer("/a\"b".to_owned()), Problem::Unknown);
+        invalid.add(Place::Parameter("</script>".to_owned()), Problem::TooLong { most: 7 });
+        invalid.add(Place::Query, Problem::TooMany { most: 3 });
+        assert_eq!(
+            invalid.to_json(),
+            concat!(
+                r#"[{"pointer":"/a\"b","detail":"unknown"},"#,
+                r#"{"parameter":"\u003c/script\u003e","detail":"longer than 7 bytes"},"#,
+                r#"{"detail":"query: more than 3"}]"#
+            )
+        );
+        assert_eq!(Invalid::default().to_json(), "[]");
+    }
+
+    #[test]
+    fn the_list_has_an_end() {
+        let mut invalid = Invalid::default();
+        (0..100).for_each(|_| invalid.add(Place::Body, Problem::Unknown));
+        assert_eq!(invalid.issues().len(), MOST_ISSUES);
+        assert!(invalid.is_full());
+        assert_eq!(shown(&"x".repeat(1000)).chars().count(), LONGEST_NAME + 1);
+    }
+
+    proptest! {
+        #[test]
+        fn any_name_is_escaped(name in any::<String>()) {
+            let mut invalid = Invalid::default();
+            invalid.add(Place::Parameter(name.clone()), Problem::Unknown);
+            let parsed: serde_json::Value = serde_json::from_str(&invalid.to_json()).unwrap();
+            prop_assert_eq!(parsed[0]["parameter"].as_str(), Some(name.as_str()));
+            prop_assert!(!shown(&name).chars().any(char::is_control));
+        }
+    }
+}

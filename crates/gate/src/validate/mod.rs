@@ -1,0 +1,231 @@
+//! Validation: whether the query and the body of a request are what its route takes.
+//!
+//! [`Config::judge_head`] decides before anything of the body is read, [`Config::judge_body`] on the whole
+//! body, which is why only small ones can be judged ([`Held`]). Both name everything that is wrong, and both
+//! read as the applications behind do not always: what two parsers could take for two different things (a
+//! field twice, an escape that is none, another character set) is refused.
+//!
+//! WebSocket messages have a meter of their own: [`websocket`].
+
+mod invalid;
+mod json;
+mod query;
+pub mod websocket;
+
+use portcullis_core::Head;
+use portcullis_core::head::Once;
+
+pub use invalid::{Invalid, Issue, Place, Problem};
+pub use json::{Kind, Object, UnknownKind};
+pub use query::Query;
+
+/// What a route takes. The default takes everything.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Config {
+    /// What its query may hold.
+    pub query: Option<Query>,
+    /// What its body may be.
+    pub body: Option<Body>,
+}
+
+/// What a body may be. An empty one always passes: whether it may be left out is the application's to say.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Body {
+    /// The largest one. It is held until it is judged.
+    pub held: Held,
+    /// Media types it may have, in lower case and without parameters (`application/json`); empty for any.
+    pub types: Vec<Box<str>>,
+    /// The JSON object it must be, whatever its media type says.
+    pub json: Option<Object>,
+}
+
+/// How many bytes of a body are held until they are judged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Held(u32);
+
+impl Held {
+    /// The most that one request may make the gateway hold: 64 KiB.
+    pub const MOST: Held = Held(64 * 1024);
+
+    /// So many bytes; nothing above [`Held::MOST`].
+    pub fn new(bytes: u64) -> Option<Self> {
+        u32::try_from(bytes).ok().map(Held).filter(|held| *held <= Self::MOST)
+    }
+
+    /// The number of bytes.
+    pub fn bytes(self) -> usize {
+        self.0 as usize
+    }
+}
+
+impl Default for Held {
+    fn default() -> Self {
+        Self::MOST
+    }
+}
+
+impl Config {
+    /// How many bytes of the body to hold for [`Config::judge_body`]; nothing where it is not judged.
+    pub fn holds(&self) -> Option<usize> {
+        self.body.as_ref().map(|body| body.held.bytes())
+    }
+
+    /// Judges the query and what the head says of the body.
+    pub fn judge_head(&self, head: &Head<'_>) -> Result<(), Invalid> {
+        let mut invalid = Invalid::default();
+        if let Some(rules) = &self.query {
+            rules.judge(head.query.unwrap_or_default(), &mut invalid);
+        }
+        if let Some(rules) = &self.body {
+            rules.judge_head(head, &mut invalid);
+        }
+        invalid.into_result()
+    }
+
+    /// Judges the whole body, without its transfer coding. One that is larger than [`Config::holds`] may be
+    /// shown as far as it was read.
+    pub fn judge_body(&self, body: &[u8]) -> Result<(), Invalid> {
+        let mut invalid = Invalid::default();
+        if let Some(rules) = self.body.as_ref().filter(|_| !body.is_empty()) {
+            if body.len() > rules.held.bytes() {
+                invalid.add(Place::Body, Problem::TooLarge { most: rules.held.bytes() });
+            } else if let Some(object) = &rules.json {
+                object.judge(body, &mut invalid);
+            }
+        }
+        invalid.into_result()
+    }
+}
+
+impl Body {
+    fn judge_head(&self, head: &Head<'_>, invalid: &mut Invalid) {
+        let most = self.held.bytes();
+        let length = head.text("content-length").and_then(|text| text.trim().parse::<u64>().ok());
+        if length.is_some_and(|length| length > most as u64) {
+            invalid.add(Place::Body, Problem::TooLarge { most });
+        }
+        let empty = length.unwrap_or(0) == 0 && head.field("transfer-encoding").is_none();
+        // A body in another coding would be judged by bytes that the application does not see.
+        if head.all("content-encoding").any(|coding| !coding.eq_ignore_ascii_case(b"identity")) {
+            invalid.add(Place::Header("content-encoding"), Problem::UnsupportedCoding);
+        }
+        let fits = match head.once("content-type") {
+            // Over HTTP/2 a body may come without a length; one that has no type is judged by its content.
+            Once::Absent => empty || self.types.is_empty(),
+            Once::Value(value) => self.types.is_empty() || self.types.iter().any(|one| is(value, one)),
+            Once::Repeated => false,
+        };
+        if !fits {
+            invalid.add(Place::Header("content-type"), Problem::UnsupportedType);
+        }
+    }
+}
+
+/// Whether a `Content-Type` is this media type, whatever its parameters (RFC 9110 section 8.3.1).
+fn is(value: &[u8], media_type: &str) -> bool {
+    let essence = value.split(|byte| *byte == b';').next().unwrap_or_default();
+    essence.trim_ascii().eq_ignore_ascii_case(media_type.as_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use portcullis_core::{Field, Upgrade};
+
+    use super::*;
+
+    fn head<'a>(query: Option<&'a str>, fields: &'a [Field<'a>]) -> Head<'a> {
+        Head {
+            method: "POST",
+            path: "/api/refresh",
+            query,
+            authority: "example.com",
+            secure: false,
+            upgrade: Upgrade::None,
+            fields,
+        }
+    }
+
+    fn refresh() -> Config {
+        let body = Body {
+            held: Held::new(100).unwrap(),
+            types: vec!["application/json".into()],
+            json: Some(Object {
+                fields: Some(vec![("force_update".into(), Kind::Boolean)]),
+                ..Object::default()
+            }),
+        };
+        Config { query: Some(Query { names: Some(Vec::new()), ..Query::default() }), body: Some(body) }
+    }
+
+    /// The status and what is wrong; empty where nothing is.
+    fn said(judgement: Result<(), Invalid>) -> String {
+        judgement.err().map_or_else(String::new, |invalid| format!("{} {invalid}", invalid.status()))
+    }
+
+    fn of_head(fields: &[(&'static str, &'static str)]) -> String {
+        let fields: Vec<Field<'_>> =
+            fields.iter().map(|(name, value)| Field { name, value: value.as_bytes() }).collect();
+        said(refresh().judge_head(&head(None, &fields)))
+    }
+
+    #[test]
+    fn nothing_is_asked_where_nothing_is_said() {
+        let config = Config::default();
+        let odd = [
+            Field { name: "Content-Type", value: b"text/odd" },
+            Field { name: "Content-Encoding", value: b"br" },
+        ];
+        assert_eq!(config.judge_head(&head(Some("%zz=\u{0}"), &odd)), Ok(()));
+        assert_eq!(config.judge_body(&vec![0xff; 1 << 20]), Ok(()));
+        assert_eq!(config.holds(), None);
+    }
+
+    #[test]
+    fn the_type_of_a_body_must_be_one_of_those_taken() {
+        let json = ("Content-Type", "application/json");
+        let length = ("Content-Length", "2");
+        let wrong = "415 content-type: this type of body is not taken";
+        assert_eq!(of_head(&[json, length]), "");
+        assert_eq!(of_head(&[("content-type", "Application/JSON ; charset=utf-8"), length]), "");
+        assert_eq!(of_head(&[("Content-Type", "application/jsonp"), length]), wrong);
+        assert_eq!(of_head(&[("Content-Type", "text/plain"), length]), wrong);
+        assert_eq!(of_head(&[("Content-Type", ""), length]), wrong);
+        assert_eq!(of_head(&[json, json, length]), wrong);
+        assert_eq!(of_head(&[length]), wrong);
+        assert_eq!(of_head(&[("Transfer-Encoding", "chunked")]), wrong);
+        // No body, no type.
+        assert_eq!(of_head(&[]), "");
+        assert_eq!(of_head(&[("Content-Length", "0")]), "");
+    }
+
+    #[test]
+    fn a_coded_body_is_not_judged_by_its_code() {
+        let json = ("Content-Type", "application/json");
+        let coded = "415 content-encoding: a coded body is not taken";
+        assert_eq!(of_head(&[json, ("Content-Encoding", "gzip")]), coded);
+        assert_eq!(of_head(&[json, ("Content-Encoding", "identity"), ("content-encoding", "br")]), coded);
+        assert_eq!(of_head(&[json, ("Content-Encoding", "Identity")]), "");
+    }
+
+    #[test]
+    fn a_body_over_the_cap_is_refused_before_and_after_it_came() {
+        let json = ("Content-Type", "application/json");
+        assert_eq!(of_head(&[json, ("Content-Length", "100")]), "");
+        let large = "413 body: larger than 100 bytes";
+        assert_eq!(of_head(&[json, ("Content-Length", "101")]), large);
+        assert_eq!(said(refresh().judge_body(&[b' '; 101])), large);
+        assert_eq!(refresh().holds(), Some(100));
+        assert_eq!(Held::new(64 * 1024), Some(Held::MOST));
+        assert_eq!(Held::new(64 * 1024 + 1), None);
+        assert_eq!(Held::new(u64::MAX), None);
+    }
+
+    #[test]
+    fn the_query_and_the_body_are_judged_by_their_rules() {
+        assert_eq!(said(refresh().judge_head(&head(Some("debug=1"), &[]))), "422 query `debug`: unknown");
+        assert_eq!(refresh().judge_body(b""), Ok(()));
+        assert_eq!(refresh().judge_body(br#"{"force_update":true}"#), Ok(()));
+        let wrong = refresh().judge_body(br#"{"force_update":true,"role":"admin"}"#);
+        assert_eq!(said(wrong), "422 body /role: unknown");
+    }
+}

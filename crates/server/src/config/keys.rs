@@ -1,0 +1,302 @@
+//! Every key of the configuration, once: its type, its default and what it means. Decoding, `config schema`,
+//! `config env` and `config show` all read this table.
+//!
+//! In a path `*` stands for a name the user chooses and `[]` for the entries of a list of tables.
+
+/// What a key takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    Text,
+    Bool,
+    /// Whole number, from and to.
+    Integer(i64, i64),
+    Duration,
+    Size,
+    Rate,
+    /// One secret or a list of them.
+    Secret,
+    Choice(&'static [&'static str]),
+    Path,
+    /// `http://host:port`, `unix:/path`, or a list.
+    Upstream,
+    /// Addresses to listen on: text, a table, or a list of both.
+    Listen,
+    /// Addresses and prefixes.
+    Networks,
+    Origins,
+    Methods,
+    HeaderNames,
+    /// `none`, one scheme or a list of schemes.
+    Schemes,
+    /// Text, `false`, or a table.
+    Header,
+    /// Text (a path) or `false`.
+    PathOrOff,
+    /// Rates, as texts or tables.
+    Limits,
+    /// `METHOD[,METHOD] PATH`.
+    Match,
+    /// `METHOD PATH` of a request.
+    Request,
+    Address,
+    Status,
+    /// Text with placeholders.
+    Template,
+    /// Names and values.
+    Fields,
+}
+
+/// What stands when nobody says anything.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fallback {
+    /// Nothing.
+    None,
+    Text(&'static str),
+    Integer(i64),
+    Bool(bool),
+    List(&'static [&'static str]),
+    /// Decided at start; the words for people.
+    Computed(&'static str),
+}
+
+#[derive(Debug, Clone, Copy)]
+pub struct Key {
+    pub path: &'static str,
+    pub kind: Kind,
+    pub default: Fallback,
+    pub doc: &'static str,
+}
+
+use Fallback as D;
+use Kind as K;
+
+const fn key(path: &'static str, kind: Kind, default: Fallback, doc: &'static str) -> Key {
+    Key { path, kind, default, doc }
+}
+
+pub const MODES: &[&str] = &["enforce", "observe"];
+pub const LEVELS: &[&str] = &["error", "warn", "info", "debug", "trace"];
+
+/// The keys of this version.
+#[rustfmt::skip]
+pub const KEYS: &[Key] = &[
+    key("profile", K::Text, D::None, "The system whose environment names and refusals apply: `portcullis config env` lists them"),
+    key("environment", K::Choice(&["development", "production"]), D::Text("development"), "`production` refuses what is unsafe"),
+    key("upstream", K::Upstream, D::None, "Where the application is: a URL, a Unix socket, a list of them, or the name of one of `[upstreams]`"),
+
+    key("server.listen", K::Listen, D::Text("127.0.0.1:8000"), "Where clients connect: `ip:port`, `unix:/path`, a table with `address`, or a list"),
+    key("server.trusted_proxies", K::Networks, D::List(&[]), "Only these addresses may name the client (X-Forwarded-For, Forwarded, PROXY protocol)"),
+    key("server.unknown_routes", K::Choice(&["pass", "closed"]), D::Text("pass"), "What happens to requests that no route names: protected by the defaults and passed, or 404"),
+    key("server.workers", K::Integer(1, 1024), D::Computed("one for each core"), "Runtimes, each with its own listener and upstream pool"),
+    key("server.drain", K::Duration, D::Text("30s"), "How long open requests may take to end at a stop"),
+    key("server.tls.cert", K::Path, D::None, "Certificate chain in PEM; a renewed file is picked up"),
+    key("server.tls.key", K::Path, D::None, "Private key in PEM"),
+    key("server.caps.header_timeout", K::Duration, D::Text("10s"), "From the first byte of a connection or request to the end of its head"),
+    key("server.caps.headers", K::Size, D::Text("16 KiB"), "Largest header section"),
+    key("server.caps.target", K::Size, D::Text("8 KiB"), "Longest request target"),
+    key("server.caps.body", K::Size, D::Text("1 MiB"), "Largest request body; routes may say otherwise"),
+    key("server.caps.body_timeout", K::Duration, D::Text("60s"), "Between two pieces of a request body"),
+    key("server.caps.idle_timeout", K::Duration, D::Text("75s"), "How long a connection may stay open between requests"),
+    key("server.caps.connections", K::Integer(1, 10_000_000), D::Integer(10_000), "Open connections in all"),
+    key("server.caps.connections_per_ip", K::Integer(1, 10_000_000), D::Integer(256), "Open connections of one client address"),
+
+    key("upstreams.*.url", K::Upstream, D::None, "Where it is: a URL, a Unix socket or a list of them"),
+    key("upstreams.*.connect_timeout", K::Duration, D::Text("5s"), "To an open connection"),
+    key("upstreams.*.response_timeout", K::Duration, D::Text("60s"), "To the first byte of the answer; then 504"),
+    key("upstreams.*.idle_timeout", K::Duration, D::Text("60s"), "Between two pieces of the answer"),
+    key("upstreams.*.pass_credentials", K::Bool, D::Bool(false), "Whether the application still sees the client's credentials"),
+
+    key("log.format", K::Choice(&["text", "json"]), D::Computed("text in development, json in production"), "How a line looks"),
+    key("log.file", K::Path, D::None, "A file beside stderr"),
+    key("log.level", K::Choice(LEVELS), D::Text("info"), "The least important line that is written; security events always are"),
+    key("log.rotate", K::Size, D::Text("100 MB"), "Size at which the file is put aside"),
+    key("log.keep", K::Duration, D::Text("7d"), "How long files that were put aside are kept"),
+
+    key("auth.default", K::Schemes, D::Computed("every configured scheme"), "What a route asks for when it says nothing: any one of these"),
+    key("auth.ingest_token.value", K::Secret, D::None, "The token, or several that are valid at once"),
+    key("auth.ingest_token.header", K::Text, D::Text("X-Ingest-Token"), "The header that carries it"),
+    key("auth.ingest_token.when_unset", K::Choice(&["error", "open"]), D::Text("error"), "What an empty value means: an error, or routes that ask for it stand open (never in production)"),
+    key("auth.api_key.value", K::Secret, D::None, "The key, or several that are valid at once"),
+    key("auth.api_key.header", K::Text, D::Text("X-API-Key"), "The header that carries it"),
+    key("auth.api_key.when_unset", K::Choice(&["error", "open"]), D::Text("error"), "What an empty value means: an error, or routes that ask for it stand open (never in production)"),
+    key("auth.failures.limit", K::Rate, D::Text("20/minute per ip"), "Wrong credentials; guessing is slow whatever else is configured"),
+
+    key("cors.enabled", K::Bool, D::Computed("true where `[cors]` stands"), "Whether the gateway answers preflights and writes CORS headers"),
+    key("cors.origins", K::Origins, D::List(&[]), "Pages of these origins may call; exact, or `*` without credentials"),
+    key("cors.credentials", K::Bool, D::Bool(false), "Whether such pages may send cookies"),
+    key("cors.methods", K::Methods, D::List(&["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]), "Methods that a preflight allows"),
+    key("cors.headers", K::HeaderNames, D::List(&["Accept", "Accept-Language", "Authorization", "Content-Language", "Content-Type", "X-API-Key", "X-Ingest-Token", "X-Request-Id", "X-Requested-With"]), "Request headers that a preflight allows; `*` for any"),
+    key("cors.expose", K::HeaderNames, D::List(&["X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset", "RateLimit", "RateLimit-Policy", "Retry-After", "X-Request-Id"]), "Answer headers that such pages may read"),
+    key("cors.max_age", K::Duration, D::Text("10m"), "How long a browser remembers a preflight"),
+    key("cors.reject", K::Bool, D::Bool(false), "Answer 403 to other origins, instead of leaving it to the browser"),
+
+    key("headers.secure", K::Bool, D::Bool(true), "The security headers of the gateway; `false` adds none of them"),
+    key("headers.*", K::Header, D::None, "A header of every answer: its value, `false` to remove it, or { value, keep = true } to let the application's own stand"),
+
+    key("limits[].rate", K::Rate, D::None, "`COUNT/[N]UNIT [per SCOPE]`: 100/minute per ip"),
+    key("limits[].mode", K::Choice(MODES), D::Text("enforce"), "`observe` counts and logs and refuses nobody"),
+    key("limits[].name", K::Text, D::None, "For logs, and so that a later layer can replace it"),
+
+    key("routes[].match", K::Match, D::None, "`METHOD[,METHOD] PATH`; {name} one segment, {*rest} the rest; WS for WebSocket; no method = all"),
+    key("routes[].auth", K::Schemes, D::Computed("`auth.default`"), "none, a scheme, or a list of which any one will do"),
+    key("routes[].limits", K::Limits, D::List(&[]), "Limits of this route, beside the general ones"),
+    key("routes[].upstream", K::Text, D::Computed("`upstream`"), "The name of one of `[upstreams]`"),
+    key("routes[].mode", K::Choice(MODES), D::Text("enforce"), "`observe` evaluates authentication and limits, logs them and refuses nobody"),
+    key("routes[].body.max", K::Size, D::Computed("`server.caps.body`"), "Largest request body"),
+    key("routes[].websocket.idle_timeout", K::Duration, D::None, "Closes a WebSocket on which nothing passed for so long"),
+    key("routes[].websocket.connections", K::Integer(1, 10_000_000), D::None, "Open WebSockets of this route"),
+
+    key("replies.*.content_type", K::Text, D::Text("application/json"), "Content type of this refusal"),
+    key("replies.*.body", K::Template, D::None, "Body; {limit} {window} {remaining} {reset} {retry_after} {request_id} {detail} {title} {code} {status}"),
+    key("replies.*.headers", K::Fields, D::None, "More headers of this refusal"),
+
+    key("errors.replace", K::Choice(&["never", "5xx", "4xx-5xx"]), D::Text("5xx"), "Which answers of the application get the body of `replies.upstream-error`, so that no stack trace leaves"),
+    key("errors.in_development", K::Bool, D::Bool(false), "Whether they are replaced in development too"),
+
+    key("endpoints.prefix", K::Text, D::Text("/portcullis"), "Where the gateway's own endpoints stand"),
+    key("endpoints.health", K::PathOrOff, D::Text("/health"), "Whether the gateway is up; `false` for none"),
+
+    key("tests[].name", K::Text, D::None, "What it shows"),
+    key("tests[].request", K::Request, D::None, "`METHOD PATH`"),
+    key("tests[].headers", K::Fields, D::None, "Headers of the request"),
+    key("tests[].from", K::Address, D::Text("192.0.2.1"), "The client's address"),
+    key("tests[].expect.status", K::Status, D::None, "The status of the gateway's answer; 200 when the request would be forwarded"),
+    key("tests[].expect.code", K::Text, D::None, "The code of the refusal, or `forward`, or `answered` by the gateway itself"),
+    key("tests[].expect.route", K::Text, D::None, "The `match` of the route that applies"),
+];
+
+/// Keys of the interface that a later version brings; naming one is an error that says so.
+pub const LATER: &[&str] = &[
+    "admin",
+    "cluster",
+    "patterns",
+    "roles",
+    "store",
+    "auth.passwords",
+    "auth.tokens",
+    "auth.sessions",
+    "auth.lockout",
+    "auth.devices",
+    "server.tls.acme",
+    "limits[].counting",
+    "routes[].patterns",
+    "routes[].body.schema",
+    "routes[].body.public_urls",
+    "routes[].websocket.auth_timeout",
+    "routes[].websocket.max_message",
+    "routes[].websocket.messages",
+    "routes[].websocket.connections_per_ip",
+    "endpoints.auth",
+    "endpoints.admin",
+    "endpoints.metrics",
+    "endpoints.docs",
+    "endpoints.console",
+    "upstreams.*.tls",
+];
+
+impl Key {
+    /// The environment name of a key, where it can have one: `PORTCULLIS_SERVER__LISTEN`.
+    pub fn environment_name(&self) -> Option<String> {
+        let path = self.path.split("[]").next().unwrap_or(self.path);
+        if path != self.path {
+            return None;
+        }
+        let upper = path.replace('.', "__").replace('*', "NAME").to_uppercase();
+        Some(format!("PORTCULLIS_{upper}"))
+    }
+}
+
+impl Fallback {
+    /// For people.
+    pub fn words(&self) -> String {
+        match self {
+            Fallback::None => String::new(),
+            Fallback::Text(text) => format!("\"{text}\""),
+            Fallback::Integer(number) => number.to_string(),
+            Fallback::Bool(value) => value.to_string(),
+            Fallback::List(items) => serde_json::to_string(items).unwrap_or_default(),
+            Fallback::Computed(words) => (*words).to_owned(),
+        }
+    }
+}
+
+/// The key with that pattern.
+pub fn find(pattern: &str) -> Option<&'static Key> {
+    KEYS.iter().find(|key| key.path == pattern)
+}
+
+/// The names that may stand under a section (a pattern, empty for the root), in the order of the table.
+pub fn names_under(section: &str) -> Vec<&'static str> {
+    let mut names = Vec::new();
+    for key in KEYS {
+        let Some(rest) = under(key.path, section) else { continue };
+        let name = rest.split(['.', '[']).next().unwrap_or(rest);
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    names
+}
+
+/// What stands at a pattern: a key, a section, a list of tables, or nothing that we know.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shape {
+    Key(&'static str),
+    Section,
+    Tables,
+    Later,
+    Unknown,
+}
+
+pub fn shape(pattern: &str) -> Shape {
+    if let Some(key) = find(pattern) {
+        return Shape::Key(key.path);
+    }
+    if LATER.contains(&pattern) {
+        return Shape::Later;
+    }
+    let tables = format!("{pattern}[].");
+    if KEYS.iter().any(|key| key.path.starts_with(&tables)) {
+        return Shape::Tables;
+    }
+    let section = format!("{pattern}.");
+    if KEYS.iter().any(|key| key.path.starts_with(&section)) { Shape::Section } else { Shape::Unknown }
+}
+
+/// The pattern of `name` under `section`: itself, or `*` where the user chooses names.
+pub fn child(section: &str, name: &str) -> String {
+    let join = |name: &str| if section.is_empty() { name.to_owned() } else { format!("{section}.{name}") };
+    let named = join(name);
+    if shape(&named) == Shape::Unknown && shape(&join("*")) != Shape::Unknown { join("*") } else { named }
+}
+
+fn under(path: &'static str, section: &str) -> Option<&'static str> {
+    if section.is_empty() { Some(path) } else { path.strip_prefix(section)?.strip_prefix('.') }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_key_stands_twice_or_in_both_lists() {
+        for (at, key) in KEYS.iter().enumerate() {
+            assert!(KEYS[at + 1..].iter().all(|other| other.path != key.path), "{}", key.path);
+            assert!(LATER.iter().all(|later| !key.path.starts_with(&format!("{later}."))), "{}", key.path);
+            assert!(!key.doc.is_empty() && !key.doc.ends_with('.'), "{}", key.path);
+        }
+    }
+
+    #[test]
+    fn patterns_are_found() {
+        assert_eq!(shape("server.caps"), Shape::Section);
+        assert_eq!(shape("routes"), Shape::Tables);
+        assert_eq!(shape("routes[].match"), Shape::Key("routes[].match"));
+        assert_eq!(shape("store"), Shape::Later);
+        assert_eq!(shape("sever"), Shape::Unknown);
+        assert_eq!(child("headers", "X-Frame-Options"), "headers.*");
+        assert_eq!(child("headers", "secure"), "headers.secure");
+        assert_eq!(child("upstreams", "app"), "upstreams.*");
+        assert_eq!(names_under("server.tls"), ["cert", "key"]);
+    }
+}

@@ -1,0 +1,399 @@
+//! The configuration as typed values. Every name resolves and every value is in range: what cannot be wrong any
+//! more is not checked again.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use ipnet::IpNet;
+use portcullis_core::Secret;
+use portcullis_core::identity::Scheme;
+use portcullis_core::quota::{Rate, Scope};
+use portcullis_core::route::Pattern;
+use portcullis_core::secret::Strength;
+
+use super::origin::Origin;
+
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// The profile in force.
+    pub profile: Option<&'static str>,
+    pub environment: Environment,
+    pub server: Server,
+    /// At least one; routes name them.
+    pub upstreams: Vec<Upstream>,
+    /// Index of the upstream of routes that name none.
+    pub default_upstream: usize,
+    pub log: Log,
+    pub auth: Auth,
+    pub cors: Cors,
+    /// Headers of every answer, in the order they are written.
+    pub headers: Vec<HeaderRule>,
+    /// Limits of every route.
+    pub limits: Vec<Limit>,
+    pub routes: Vec<Route>,
+    /// By denial code, and `upstream-error` for answers of the application that are replaced.
+    pub replies: BTreeMap<&'static str, Reply>,
+    /// Which answers of the application are replaced, the environment taken into account.
+    pub replace_errors: ReplaceErrors,
+    pub endpoints: Endpoints,
+    pub tests: Vec<PolicyTest>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Environment {
+    Development,
+    Production,
+}
+
+#[derive(Debug, Clone)]
+pub struct Server {
+    /// At least one.
+    pub listeners: Vec<Listener>,
+    pub trusted_proxies: Vec<IpNet>,
+    /// Whether requests that no route names are refused with 404.
+    pub closed: bool,
+    pub tls: Option<Tls>,
+    pub caps: Caps,
+    pub drain: Duration,
+    /// Nothing: one for each core.
+    pub workers: Option<usize>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listener {
+    pub address: ListenAddress,
+    /// Whether each connection begins with a PROXY protocol header.
+    pub proxy_protocol: bool,
+    /// Whether it speaks TLS; then `Server::tls` is there.
+    pub tls: bool,
+    pub origin: Origin,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ListenAddress {
+    Tcp(SocketAddr),
+    Unix(PathBuf),
+}
+
+/// Paths of PEM files, resolved.
+#[derive(Debug, Clone)]
+pub struct Tls {
+    pub cert: PathBuf,
+    pub key: PathBuf,
+    pub origin: Origin,
+}
+
+/// What one client can cost; sizes in bytes.
+#[derive(Debug, Clone)]
+pub struct Caps {
+    pub header_timeout: Duration,
+    pub headers: usize,
+    pub target: usize,
+    pub body: u64,
+    pub body_timeout: Duration,
+    pub idle_timeout: Duration,
+    pub connections: usize,
+    pub connections_per_ip: usize,
+}
+
+#[derive(Debug, Clone)]
+pub struct Upstream {
+    pub name: String,
+    /// At least one; round robin over those that answer.
+    pub addresses: Vec<UpstreamAddress>,
+    pub connect_timeout: Duration,
+    pub response_timeout: Duration,
+    pub idle_timeout: Duration,
+    pub pass_credentials: bool,
+    pub origin: Origin,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum UpstreamAddress {
+    /// A name or an address (IPv6 without brackets) and a port.
+    Tcp {
+        host: String,
+        port: u16,
+    },
+    Unix(PathBuf),
+}
+
+#[derive(Debug, Clone)]
+pub struct Log {
+    pub format: LogFormat,
+    pub file: Option<PathBuf>,
+    pub level: LogLevel,
+    /// Bytes at which the file is put aside.
+    pub rotate: u64,
+    pub keep: Duration,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    Text,
+    Json,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum LogLevel {
+    Error,
+    Warn,
+    Info,
+    Debug,
+    Trace,
+}
+
+#[derive(Debug, Clone)]
+pub struct Auth {
+    /// What a route without `auth` asks for; routes have it filled in.
+    pub default: RouteAuth,
+    pub ingest_token: Option<SchemeConfig>,
+    pub api_key: Option<SchemeConfig>,
+    /// Schemes without a credential whose routes stand open for it.
+    pub unset: Vec<Scheme>,
+    /// Wrong credentials of one address.
+    pub failures: Rate,
+}
+
+/// A scheme that has at least one credential.
+#[derive(Debug, Clone)]
+pub struct SchemeConfig {
+    pub scheme: Scheme,
+    pub header: String,
+    /// All of them are valid.
+    pub credentials: Vec<Credential>,
+}
+
+#[derive(Debug, Clone)]
+pub struct Credential {
+    pub secret: Secret,
+    pub from: SecretSource,
+    pub strength: Strength,
+    pub origin: Origin,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SecretSource {
+    /// A name of the process environment.
+    Environment(String),
+    /// A name of a `.env` file.
+    EnvFile(String),
+    File(PathBuf),
+    /// It stands in the configuration.
+    Literal,
+}
+
+/// What a route asks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RouteAuth {
+    Open,
+    /// Any one of these; never empty, each is configured.
+    AnyOf(Vec<Scheme>),
+}
+
+#[derive(Debug, Clone)]
+pub struct Cors {
+    pub enabled: bool,
+    pub origins: Origins,
+    pub credentials: bool,
+    pub methods: Vec<String>,
+    pub headers: CorsHeaders,
+    pub expose: Vec<String>,
+    pub max_age: Duration,
+    /// Whether another origin is answered 403.
+    pub reject: bool,
+    /// Where `[cors]` stands.
+    pub origin: Origin,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Origins {
+    Any,
+    /// As browsers write them: `scheme://host[:port]`, lower case, no default port.
+    Exact(Vec<String>),
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CorsHeaders {
+    /// What the preflight asks for.
+    Any,
+    List(Vec<String>),
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HeaderRule {
+    /// As written.
+    pub name: String,
+    pub action: HeaderAction,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum HeaderAction {
+    Set {
+        value: String,
+        /// Whether the application's own value stands.
+        keep: bool,
+        /// Whether it is written over TLS only (HSTS, RFC 6797 §7.2).
+        tls_only: bool,
+    },
+    Remove,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limit {
+    /// For logs: as named, else the rate as written.
+    pub name: String,
+    pub rate: Rate,
+    /// `ip` where the rate does not say.
+    pub scope: Scope,
+    pub mode: Mode,
+    pub origin: Origin,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    Enforce,
+    Observe,
+}
+
+#[derive(Debug, Clone)]
+pub struct Route {
+    pub pattern: RoutePattern,
+    pub auth: RouteAuth,
+    /// Beside `Config::limits`.
+    pub limits: Vec<Limit>,
+    /// Index into `Config::upstreams`.
+    pub upstream: usize,
+    pub mode: Mode,
+    /// Largest request body in bytes.
+    pub body_max: u64,
+    pub websocket: WebSocket,
+    pub origin: Origin,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RoutePattern {
+    /// As written.
+    pub text: String,
+    /// Empty for all; `WS` for WebSocket.
+    pub methods: Vec<String>,
+    pub path: String,
+    /// As the matcher reads it.
+    pub pattern: Pattern,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct WebSocket {
+    pub idle_timeout: Option<Duration>,
+    pub connections: Option<usize>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reply {
+    pub content_type: String,
+    /// With placeholders of `PLACEHOLDERS` in braces; nothing: the body of the gateway.
+    pub body: Option<String>,
+    pub headers: Vec<(String, String)>,
+    pub origin: Origin,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ReplaceErrors {
+    Never,
+    ServerErrors,
+    AllErrors,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Endpoints {
+    /// Empty for the root; else begins with a slash and does not end with one.
+    pub prefix: String,
+    /// Whole path.
+    pub health: Option<String>,
+}
+
+#[derive(Debug, Clone)]
+pub struct PolicyTest {
+    /// As named, else the request.
+    pub name: String,
+    pub method: String,
+    /// Path and query.
+    pub target: String,
+    pub headers: Vec<(String, String)>,
+    pub from: IpAddr,
+    /// At least one of the three is there.
+    pub status: Option<u16>,
+    pub code: Option<String>,
+    pub route: Option<String>,
+    pub origin: Origin,
+}
+
+/// What may stand in braces in the body of a reply.
+pub const PLACEHOLDERS: [&str; 10] = [
+    "limit",
+    "window",
+    "remaining",
+    "reset",
+    "retry_after",
+    "request_id",
+    "detail",
+    "title",
+    "code",
+    "status",
+];
+
+/// The reply that stands for answers of the application that are replaced.
+pub const UPSTREAM_ERROR: &str = "upstream-error";
+
+impl Environment {
+    pub fn name(self) -> &'static str {
+        match self {
+            Environment::Development => "development",
+            Environment::Production => "production",
+        }
+    }
+}
+
+impl Auth {
+    pub fn scheme(&self, scheme: Scheme) -> Option<&SchemeConfig> {
+        match scheme {
+            Scheme::IngestToken => self.ingest_token.as_ref(),
+            Scheme::ApiKey => self.api_key.as_ref(),
+        }
+    }
+
+    /// Every scheme that has a credential.
+    pub fn schemes(&self) -> impl Iterator<Item = &SchemeConfig> {
+        self.ingest_token.iter().chain(&self.api_key)
+    }
+}
+
+impl ListenAddress {
+    pub fn is_loopback(&self) -> bool {
+        match self {
+            ListenAddress::Tcp(address) => portcullis_core::client::canonical(address.ip()).is_loopback(),
+            ListenAddress::Unix(_) => true,
+        }
+    }
+}
+
+impl std::fmt::Display for ListenAddress {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            ListenAddress::Tcp(address) => address.fmt(f),
+            ListenAddress::Unix(path) => write!(f, "unix:{}", path.display()),
+        }
+    }
+}
+
+impl std::fmt::Display for UpstreamAddress {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            UpstreamAddress::Tcp { host, port } if host.contains(':') => write!(f, "http://[{host}]:{port}"),
+            UpstreamAddress::Tcp { host, port } => write!(f, "http://{host}:{port}"),
+            UpstreamAddress::Unix(path) => write!(f, "unix:{}", path.display()),
+        }
+    }
+}

@@ -1,0 +1,7 @@
+//! What the `portcullis` binary is made of.
+
+pub mod assemble;
+pub mod cli;
+pub mod config;
+pub mod log;
+pub mod ops;

@@ -1,0 +1,117 @@
+//! Whether credentials are asked for, are strong, and are kept where they belong.
+
+use portcullis_core::secret::Grade;
+
+use super::{Item, Subject};
+use crate::config::model::{RouteAuth, SecretSource};
+use crate::config::production;
+
+/// K-CK-01, P-BP-01: authentication is there.
+pub(super) fn configured(subject: &Subject<'_>) -> Item {
+    const ID: &str = "authentication";
+    const TITLE: &str = "API key authentication";
+    let schemes: Vec<String> =
+        subject.config.auth.schemes().map(|it| format!("{} in {}", it.scheme, it.header)).collect();
+    if !schemes.is_empty() {
+        return Item::pass(ID, TITLE, format!("asked for: {}", schemes.join(", ")));
+    }
+    let mend = match subject.config.auth.unset.first() {
+        Some(scheme) => format!("set {}", scheme.name().replace('-', "_").to_uppercase()),
+        None => "[auth.api_key] with value = \"env:API_KEY\"".to_owned(),
+    };
+    Item::fail(ID, TITLE, "nobody is asked for a credential", mend)
+}
+
+/// P-BP-02, K-KEY-08: tokens and keys cannot be guessed.
+pub(super) fn strength(subject: &Subject<'_>) -> Item {
+    const ID: &str = "credential-strength";
+    const TITLE: &str = "token strength";
+    if let Some(scheme) = subject.config.auth.unset.first() {
+        let name = scheme.name().replace('-', "_").to_uppercase();
+        return Item::fail(
+            ID,
+            TITLE,
+            format!("{name} is not set"),
+            format!("{name}=$(portcullis generate token)"),
+        );
+    }
+    let mut judged = 0;
+    for (what, credential) in production::credentials(subject.config) {
+        judged += 1;
+        let Some(flaw) = credential.strength.flaws().next() else { continue };
+        let mend = "`portcullis generate token` makes 32 random bytes";
+        let item = Item::warn(ID, TITLE, format!("{what}: {flaw}"), mend);
+        return if flaw.grade() == Grade::Unusable { item.unsafe_in_production(subject) } else { item };
+    }
+    match judged {
+        0 => Item::fail(ID, TITLE, "there is none", "configure [auth.api_key] or [auth.ingest_token]"),
+        1 => Item::pass(ID, TITLE, "cannot be guessed"),
+        several => Item::pass(ID, TITLE, format!("none of {several} can be guessed")),
+    }
+}
+
+/// Secrets stand in the environment or in files, not in the configuration.
+pub(super) fn storage(subject: &Subject<'_>) -> Item {
+    const ID: &str = "secret-storage";
+    const TITLE: &str = "secret storage";
+    let mut from_file = None;
+    for (what, credential) in production::credentials(subject.config) {
+        match &credential.from {
+            SecretSource::Literal => {
+                let finding = format!("{what} stands in the configuration ({})", credential.origin);
+                return Item::fail(ID, TITLE, finding, "value = \"env:NAME\" or \"file:PATH\"");
+            }
+            SecretSource::EnvFile(name) => from_file = Some(name.clone()),
+            SecretSource::File(path) if readable_by_others(path) => {
+                let finding = format!("{} can be read by every user of this machine", path.display());
+                return Item::warn(ID, TITLE, finding, format!("chmod 600 {}", path.display()));
+            }
+            SecretSource::File(_) | SecretSource::Environment(_) => {}
+        }
+    }
+    match from_file {
+        Some(name) if subject.production => Item::warn(
+            ID,
+            TITLE,
+            format!("{name} comes from an environment file, which is easily copied"),
+            format!("set {name} in the process environment, or {name}_FILE"),
+        ),
+        _ => Item::pass(ID, TITLE, "no secret stands in the configuration"),
+    }
+}
+
+/// P-TOK-12: routes that anybody may use are named, so that they are meant.
+pub(super) fn open_routes(subject: &Subject<'_>) -> Item {
+    const ID: &str = "open-routes";
+    const TITLE: &str = "open routes";
+    let config = subject.config;
+    let open: Vec<&str> = config
+        .routes
+        .iter()
+        .filter(|route| route.auth == RouteAuth::Open)
+        .map(|route| route.pattern.text.as_str())
+        .collect();
+    if config.auth.default == RouteAuth::Open && !config.server.closed {
+        return Item::warn(
+            ID,
+            TITLE,
+            "every route that [[routes]] does not name is open",
+            "auth.default = \"api-key\", with auth = \"none\" on what is public; or server.unknown_routes = \"closed\"",
+        );
+    }
+    match open.as_slice() {
+        [] => Item::pass(ID, TITLE, "none"),
+        some => Item::pass(ID, TITLE, format!("as configured: {}", some.join(", "))),
+    }
+}
+
+#[cfg(unix)]
+pub(super) fn readable_by_others(path: &std::path::Path) -> bool {
+    use std::os::unix::fs::PermissionsExt as _;
+    std::fs::metadata(path).is_ok_and(|it| it.permissions().mode() & 0o044 != 0)
+}
+
+#[cfg(not(unix))]
+pub(super) fn readable_by_others(_: &std::path::Path) -> bool {
+    false
+}

@@ -1,0 +1,66 @@
+//! Every command of the manual, run as it stands: one test for each page.
+
+use super::blocks::{Page, page, pages};
+use super::session::Session;
+
+/// The tests below; a page without one fails `every_page_has_its_test`.
+const TESTED: [&str; 1] = ["README.md"];
+
+#[test]
+fn every_page_has_its_test() {
+    for page in pages() {
+        let runs = page.blocks().iter().any(|block| block.language == "sh" && block.elsewhere.is_none());
+        assert_eq!(TESTED.contains(&page.name.as_str()), runs, "{} has blocks to run, or has none", page.name);
+    }
+}
+
+#[test]
+fn commands_are_marked_sh() {
+    for page in pages() {
+        for block in page.blocks() {
+            let hidden = ["bash", "shell", "console", "zsh", "shell-session"];
+            assert!(!hidden.contains(&block.language.as_str()), "{}:{}: write sh", page.name, block.line);
+            let command = block.text.lines().any(|line| line.trim_start().starts_with("portcullis "));
+            assert!(
+                block.language == "sh" || block.file.is_some() || !command,
+                "{}:{}: a command that nobody runs",
+                page.name,
+                block.line
+            );
+        }
+    }
+}
+
+#[test]
+fn the_front_door() {
+    follow(&page("README.md"));
+}
+
+/// Does what the page says, in the order it says it.
+fn follow(page: &Page) {
+    let mut session = Session::start();
+    for block in page.blocks() {
+        let place = format!("{}:{}", page.name, block.line);
+        if block.stop {
+            session.stop();
+        }
+        if let Some(name) = &block.file {
+            session.write(name, &block.text);
+        }
+        if block.language != "sh" || block.elsewhere.is_some() || block.file.is_some() {
+            continue;
+        }
+        if let Some(ready) = &block.background {
+            session.leave_running(&block, ready);
+            continue;
+        }
+        let ended = session.run(&block);
+        let said = format!("{place}:\n{}--- it printed:\n{}{}", block.text, ended.output, session.logs());
+        assert_eq!(ended.status, block.exit, "{said}");
+        assert!(block.exit != 0 || ended.failed.is_empty(), "`{}` failed in {said}", ended.failed);
+        for expected in &block.expect {
+            let expected = session.with_ports(expected);
+            assert!(ended.output.contains(&expected), "no `{expected}` in {said}");
+        }
+    }
+}
