@@ -22,6 +22,8 @@ pub(super) struct Block {
     pub(super) background: Option<String>,
     /// Everything in the background ends before it.
     pub(super) stop: bool,
+    /// A file, and the text that must have come into it before.
+    pub(super) awaited: Option<(String, String)>,
     /// What its output must hold.
     pub(super) expect: Vec<String>,
     /// The exit status it must end with; 0 where nothing is said.
@@ -89,13 +91,17 @@ impl Page {
         match (name, value.is_empty()) {
             ("background", false) => block.background = Some(value.to_owned()),
             ("stop", true) => block.stop = true,
+            ("await", false) => {
+                let (file, text) = value.split_once(' ').unwrap_or_else(|| panic!("{place}: await: FILE TEXT"));
+                block.awaited = Some((file.to_owned(), text.to_owned()));
+            }
             ("expect", false) => block.expect.push(value.to_owned()),
             ("exit", false) => block.exit = value.parse().unwrap_or_else(|_| panic!("{place}: exit: {value}")),
             ("elsewhere", false) => block.elsewhere = Some(value.to_owned()),
             ("file", false) => block.file = Some(value.to_owned()),
             // Marks of tables that a test writes.
             ("begin" | "end", false) => {}
-            _ => panic!("{place}: `{words}` is not one of background, stop, expect, exit, elsewhere, file"),
+            _ => panic!("{place}: `{words}` is not one of background, stop, await, expect, exit, elsewhere, file"),
         }
     }
 }

@@ -4,7 +4,14 @@ use super::blocks::{Page, page, pages};
 use super::session::Session;
 
 /// The tests below; a page without one fails `every_page_has_its_test`.
-const TESTED: [&str; 1] = ["README.md"];
+const TESTED: [&str; 6] = [
+    "README.md",
+    "docs/configuration.md",
+    "docs/differences.md",
+    "docs/logs.md",
+    "docs/profiles.md",
+    "docs/running.md",
+];
 
 #[test]
 fn every_page_has_its_test() {
@@ -36,6 +43,31 @@ fn the_front_door() {
     follow(&page("README.md"));
 }
 
+#[test]
+fn configuration() {
+    follow(&page("docs/configuration.md"));
+}
+
+#[test]
+fn differences() {
+    follow(&page("docs/differences.md"));
+}
+
+#[test]
+fn logs() {
+    follow(&page("docs/logs.md"));
+}
+
+#[test]
+fn profiles() {
+    follow(&page("docs/profiles.md"));
+}
+
+#[test]
+fn running() {
+    follow(&page("docs/running.md"));
+}
+
 /// Does what the page says, in the order it says it.
 fn follow(page: &Page) {
     let mut session = Session::start();
@@ -43,6 +75,9 @@ fn follow(page: &Page) {
         let place = format!("{}:{}", page.name, block.line);
         if block.stop {
             session.stop();
+        }
+        if let Some((file, text)) = &block.awaited {
+            session.await_text(file, text);
         }
         if let Some(name) = &block.file {
             session.write(name, &block.text);

@@ -150,6 +150,13 @@ impl Session {
         });
     }
 
+    /// Waits until a file where the reader is holds a text.
+    pub(super) fn await_text(&self, file: &str, text: &str) {
+        until(&format!("`{text}` in {file}"), || {
+            self.folder.read(file).filter(|written| written.contains(text)).map(|_| ())
+        });
+    }
+
     /// A gateway that is told no address takes the default one, which this machine may not have free.
     fn default_port(&self, block: &Block, ready: &str) -> String {
         let file = self.folder.read("portcullis.toml").unwrap_or_default();
