@@ -1,6 +1,6 @@
 //! Every command of the manual, run as it stands: one test for each page.
 
-use super::blocks::{Page, page, pages};
+use super::blocks::{Block, Page, page, pages};
 use super::session::Session;
 
 /// The tests below; a page without one fails `every_page_has_its_test`.
@@ -16,8 +16,16 @@ const TESTED: [&str; 6] = [
 #[test]
 fn every_page_has_its_test() {
     for page in pages() {
-        let runs = page.blocks().iter().any(|block| block.language == "sh" && block.elsewhere.is_none());
+        let runs = page.blocks().iter().any(Block::is_run);
         assert_eq!(TESTED.contains(&page.name.as_str()), runs, "{} has blocks to run, or has none", page.name);
+    }
+}
+
+#[test]
+fn what_nobody_runs_is_the_measurement_alone() {
+    for page in pages() {
+        let by_hand = page.blocks().iter().filter(|block| block.by_hand.is_some()).count();
+        assert_eq!(by_hand, usize::from(page.name == "docs/performance.md"), "{}", page.name);
     }
 }
 
@@ -76,13 +84,13 @@ fn follow(page: &Page) {
         if block.stop {
             session.stop();
         }
-        if let Some((file, text)) = &block.awaited {
-            session.await_text(file, text);
+        for (file, lines, text) in &block.awaited {
+            session.await_lines(file, *lines, text);
         }
         if let Some(name) = &block.file {
             session.write(name, &block.text);
         }
-        if block.language != "sh" || block.elsewhere.is_some() || block.file.is_some() {
+        if !block.is_run() {
             continue;
         }
         if let Some(ready) = &block.background {
