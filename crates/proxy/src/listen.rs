@@ -18,8 +18,8 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::buffers::{Buffer, SMALL};
 use crate::core::Core;
-use crate::h1::{self, Door};
 use crate::h1::Caller;
+use crate::h1::{self, Door};
 use crate::h2;
 use crate::io::Stream;
 
@@ -87,7 +87,12 @@ pub(crate) async fn accept(core: Rc<Core>, bound: Bound, manner: Manner) -> io::
             loop {
                 match listener.accept().await {
                     Ok((stream, peer)) => {
-                        tokio::task::spawn_local(greet_tcp(Rc::clone(&core), stream, peer.ip(), manner.clone()));
+                        tokio::task::spawn_local(greet_tcp(
+                            Rc::clone(&core),
+                            stream,
+                            peer.ip(),
+                            manner.clone(),
+                        ));
                     }
                     Err(error) => rest(&error).await,
                 }
@@ -145,7 +150,9 @@ async fn greet_tcp(core: Rc<Core>, mut stream: TcpStream, peer: IpAddr, manner: 
     if !inbox.is_empty() {
         return;
     }
-    let Ok(Ok(stream)) = timeout(header_timeout, TlsAcceptor::from(config).accept(stream)).await else { return };
+    let Ok(Ok(stream)) = timeout(header_timeout, TlsAcceptor::from(config).accept(stream)).await else {
+        return;
+    };
     let http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
     let caller = Caller { peer, secure: true };
     let stream = Stream::Tls(Box::new(stream));
@@ -177,7 +184,9 @@ async fn introduced(core: &Core, stream: &mut TcpStream, peer: IpAddr, inbox: &m
         inbox.fill(count);
         if let Some((header, consumed)) = proxy_protocol::parse(inbox.filled()).ok()? {
             inbox.consume(consumed);
-            return Some(header.source.map_or(peer, |source| portcullis_core::client::canonical(source.ip())));
+            return Some(
+                header.source.map_or(peer, |source| portcullis_core::client::canonical(source.ip())),
+            );
         }
     }
 }

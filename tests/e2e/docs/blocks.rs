@@ -83,7 +83,9 @@ impl Page {
             } else if let Some(language) = line.strip_prefix("```") {
                 (open, block.line) = (true, at + 2);
                 language.trim().clone_into(&mut block.language);
-            } else if let Some(words) = line.strip_prefix("<!--").and_then(|line| line.trim().strip_suffix("-->")) {
+            } else if let Some(words) =
+                line.strip_prefix("<!--").and_then(|line| line.trim().strip_suffix("-->"))
+            {
                 self.directive(&mut block, at + 1, words.trim());
             } else if !line.trim().is_empty() {
                 // What belongs to a block stands right before it.
@@ -108,13 +110,17 @@ impl Page {
                 block.awaited.push((file.to_owned(), lines.parse().unwrap(), text.to_owned()));
             }
             ("expect", false) => block.expect.push(value.to_owned()),
-            ("exit", false) => block.exit = value.parse().unwrap_or_else(|_| panic!("{place}: exit: {value}")),
+            ("exit", false) => {
+                block.exit = value.parse().unwrap_or_else(|_| panic!("{place}: exit: {value}"))
+            }
             ("elsewhere", false) => block.elsewhere = Some(value.to_owned()),
             ("by-hand", false) => block.by_hand = Some(value.to_owned()),
             ("file", false) => block.file = Some(value.to_owned()),
             // Marks of tables that a test writes.
             ("begin" | "end", false) => {}
-            _ => panic!("{place}: `{words}` is not one of background, stop, await, expect, exit, elsewhere, by-hand, file"),
+            _ => panic!(
+                "{place}: `{words}` is not one of background, stop, await, expect, exit, elsewhere, by-hand, file"
+            ),
         }
     }
 }

@@ -17,7 +17,12 @@ const TESTED: [&str; 6] = [
 fn every_page_has_its_test() {
     for page in pages() {
         let runs = page.blocks().iter().any(Block::is_run);
-        assert_eq!(TESTED.contains(&page.name.as_str()), runs, "{} has blocks to run, or has none", page.name);
+        assert_eq!(
+            TESTED.contains(&page.name.as_str()),
+            runs,
+            "{} has blocks to run, or has none",
+            page.name
+        );
     }
 }
 

@@ -109,7 +109,9 @@ impl Session {
     /// Runs a block to its end.
     pub(super) fn run(&mut self, block: &Block) -> Ended {
         let script = self.script(block);
-        self.say(&format!("_failed=; source {script} </dev/null; printf '\\n{END} %s %s\\n' \"$?\" \"$_failed\""));
+        self.say(&format!(
+            "_failed=; source {script} </dev/null; printf '\\n{END} %s %s\\n' \"$?\" \"$_failed\""
+        ));
         let mut output = String::new();
         let deadline = Instant::now() + LONGEST;
         loop {
