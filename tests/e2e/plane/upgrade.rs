@@ -109,14 +109,14 @@ fn the_end_of_one_side_reaches_the_other() {
 #[test]
 fn a_refused_upgrade_is_an_ordinary_answer() {
     let upstream = RawUpstream::start(|mut peer| {
-        let head = peer.head().unwrap();
-        peer.write(if head.starts_with("GET /426") {
-            "HTTP/1.1 426 Upgrade Required\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
-             Content-Length: 3\r\n\r\nold"
-        } else {
-            "HTTP/1.1 400 Bad Request\r\nSec-WebSocket-Version: 13\r\nContent-Length: 2\r\n\r\nno"
-        });
-        peer.rest();
+        while let Some(head) = peer.head() {
+            peer.write(if head.starts_with("GET /426") {
+                "HTTP/1.1 426 Upgrade Required\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+                 Sec-WebSocket-Version: 13\r\nContent-Length: 3\r\n\r\nold"
+            } else {
+                "HTTP/1.1 400 Bad Request\r\nSec-WebSocket-Version: 13\r\nContent-Length: 2\r\n\r\nno"
+            });
+        }
     });
     let gateway = gateway(&upstream.url(), "");
     let mut connection = Connection::open(gateway.address());
