@@ -94,7 +94,8 @@ impl Engine {
         for (index, bound) in per_core.into_iter().enumerate() {
             let (shared, watched) = (Arc::clone(&shared), watched.clone());
             let recorder = Arc::clone(&start.recorder);
-            let seed = [start.seed[0] ^ (index as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15), start.seed[1]];
+            let seed =
+                [start.seed[0] ^ (index as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15), start.seed[1]];
             let runtime = |options: LocalOptions| -> io::Result<LocalRuntime> {
                 tokio::runtime::Builder::new_current_thread().enable_all().build_local(options)
             };
@@ -155,7 +156,14 @@ impl Engine {
 async fn serve(core: Rc<Core>, bound: Vec<(Bound, Manner)>, mut watched: watch::Receiver<Phase>) {
     let accepting: Vec<_> = bound
         .into_iter()
-        .map(|(bound, manner)| tokio::task::spawn_local(listen::accept(Rc::clone(&core), bound, manner)))
+        .map(|(bound, manner)| {
+            let mut watched = watched.clone();
+            let ended = async move {
+                // An engine that was dropped ends too.
+                let _ = watched.wait_for(|phase| *phase != Phase::Serving).await;
+            };
+            tokio::task::spawn_local(listen::accept(Rc::clone(&core), bound, manner, ended))
+        })
         .collect();
     let mut ticks = tokio::time::interval(FLUSH);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -177,7 +185,7 @@ async fn serve(core: Rc<Core>, bound: Vec<(Bound, Manner)>, mut watched: watch::
         }
     };
     for task in accepting {
-        task.abort();
+        let _ = task.await;
     }
     while core.connections() > 0 && Instant::now() < until {
         core.wake_all();

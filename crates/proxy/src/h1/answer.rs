@@ -99,7 +99,14 @@ pub fn write_head(
             Framing::Enchunk
         }
     };
-    write_connection(out, facts, keep);
+    match upgrade_of(head) {
+        // RFC 9110 section 15.5.22: the answer must say what to upgrade to.
+        Some(protocols) if head.status == 426 => {
+            put(out, "Upgrade", protocols);
+            put(out, "Connection", if keep { b"upgrade" } else { b"upgrade, close" });
+        }
+        _ => write_connection(out, facts, keep),
+    }
     sealing.finish(ctx, |name, value| put(out, name, value));
     out.extend_from_slice(b"\r\n");
     framing
@@ -118,7 +125,12 @@ pub fn write_interim(out: &mut Vec<u8>, head: &ResponseHead<'_, '_>, policy: &Po
 }
 
 /// Appends the answer that turns the connection into another protocol.
-pub fn write_switching(out: &mut Vec<u8>, head: &ResponseHead<'_, '_>, policy: &Policy, ctx: &RequestContext) {
+pub fn write_switching(
+    out: &mut Vec<u8>,
+    head: &ResponseHead<'_, '_>,
+    policy: &Policy,
+    ctx: &RequestContext,
+) {
     let mut sealing = policy.seal();
     status_line(out, head);
     for field in head.fields {
@@ -163,12 +175,17 @@ fn write_connection(out: &mut Vec<u8>, facts: &Facts, keep: bool) {
     }
 }
 
+fn upgrade_of<'a>(head: &ResponseHead<'a, '_>) -> Option<&'a [u8]> {
+    head.fields.iter().find(|field| field.name.eq_ignore_ascii_case("upgrade")).map(|field| field.value)
+}
+
 fn is_hop_by_hop(name: &str) -> bool {
     crate::toward::hop_by_hop(name) && name.len() != 4
 }
 
 fn nominating(head: &ResponseHead<'_, '_>) -> bool {
-    tokens(head).any(|token| !["close", "keep-alive", "upgrade"].iter().any(|word| word.eq_ignore_ascii_case(token)))
+    tokens(head)
+        .any(|token| !["close", "keep-alive", "upgrade"].iter().any(|word| word.eq_ignore_ascii_case(token)))
 }
 
 fn is_nominated(head: &ResponseHead<'_, '_>, name: &str) -> bool {

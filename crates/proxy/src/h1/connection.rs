@@ -150,9 +150,6 @@ impl Connection {
                 }
             }
             self.seen = self.inbox.len();
-            if self.inbox.is_empty() && self.core.shared.is_draining() {
-                return Poll::Ready(None);
-            }
             let size = local.settings.caps.headers;
             self.core.buffers.attach(&mut self.inbox, size);
             if self.inbox.room().is_empty() {
@@ -168,6 +165,10 @@ impl Connection {
                 Poll::Ready(_) => return Poll::Ready(None),
                 Poll::Pending => {
                     self.core.buffers.detach(&mut self.inbox);
+                    // What was sent before the client could know is answered; nothing else is waited for.
+                    if self.inbox.is_empty() && self.core.shared.is_draining() {
+                        return Poll::Ready(None);
+                    }
                     if self.deadline.poll(cx).is_pending() {
                         return Poll::Pending;
                     }
@@ -316,7 +317,11 @@ impl Connection {
             Upgrade::WebSocket | Upgrade::Other => {
                 match core.shared.open_tunnel(&route.name, route.websocket.connections) {
                     Some(tunneled) => Some(tunneled),
-                    None => return self.fail(local, &forward, Failure::Denied(Denial::TooManyConnections), false).await,
+                    None => {
+                        return self
+                            .fail(local, &forward, Failure::Denied(Denial::TooManyConnections), false)
+                            .await;
+                    }
                 }
             }
         };

@@ -7,7 +7,6 @@ mod routes;
 mod server;
 mod validate;
 
-pub use headers::{REMOVED as REMOVED_HEADERS, SECURE as SECURE_HEADERS};
 pub(super) use server::socket_address;
 
 use std::cell::RefCell;
@@ -57,7 +56,8 @@ pub(super) fn decode(tree: &Table, context: &Context<'_>) -> Config {
     };
     let endpoints = server::endpoints(&root);
     let query = validate::general(&root);
-    let defaults = routes::Defaults { upstream: default_upstream, body_max: server.caps.body, query: query.as_ref() };
+    let defaults =
+        routes::Defaults { upstream: default_upstream, body_max: server.caps.body, query: query.as_ref() };
     let routes = routes::routes(&root, &auth, &upstreams, &defaults, &endpoints);
     let tests = routes::tests(&root, &routes);
     routes::identity_limits(&limits, &auth.default, &routes, context);
