@@ -228,6 +228,7 @@ pub struct Core {
     clock: Cell<(Instant, u64)>,
     started: Instant,
     wakers: RefCell<Wakers>,
+    held: Cell<usize>,
 }
 
 impl Core {
@@ -246,6 +247,7 @@ impl Core {
             clock: Cell::new((Instant::now(), unix_ms())),
             started,
             wakers: RefCell::default(),
+            held: Cell::new(0),
         }
     }
 
@@ -303,14 +305,30 @@ impl Core {
         self.wakers.borrow_mut().remove(slot);
     }
 
+    /// Counts a connection from the moment it was accepted until the guard is dropped.
+    pub fn hold(self: &Rc<Self>) -> Held {
+        self.held.set(self.held.get() + 1);
+        Held(Rc::clone(self))
+    }
+
     /// How many connections this core holds.
     pub fn connections(&self) -> usize {
-        self.wakers.borrow().len()
+        self.held.get()
     }
 
     /// Wakes every connection of this core.
     pub fn wake_all(&self) {
         self.wakers.borrow().slots.iter().flatten().for_each(Waker::wake_by_ref);
+    }
+}
+
+/// A connection that its core waits for while this lives.
+#[derive(Debug)]
+pub struct Held(Rc<Core>);
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.0.held.set(self.0.held.get() - 1);
     }
 }
 
@@ -355,10 +373,6 @@ impl Wakers {
     fn remove(&mut self, slot: usize) {
         self.slots[slot] = None;
         self.free.push(slot);
-    }
-
-    fn len(&self) -> usize {
-        self.slots.len() - self.free.len()
     }
 }
 

@@ -4,6 +4,7 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::os::unix::fs::FileTypeExt as _;
 use std::path::Path;
+use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,10 +17,10 @@ use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 
-use crate::buffers::{Buffer, SMALL};
+use crate::buffers::Buffer;
 use crate::core::Core;
-use crate::h1::Caller;
 use crate::h1::{self, Door};
+use crate::h1::Caller;
 use crate::h2;
 use crate::io::Stream;
 
@@ -79,37 +80,60 @@ pub(crate) fn bind_unix(path: &Path) -> io::Result<std::os::unix::net::UnixListe
     Ok(listener)
 }
 
-/// Accepts until the task is ended.
-pub(crate) async fn accept(core: Rc<Core>, bound: Bound, manner: Manner) -> io::Result<()> {
+/// Accepts until `ended`, and then those who were let into the queue before: to close it with them in it would
+/// reset them.
+pub(crate) async fn accept(
+    core: Rc<Core>,
+    bound: Bound,
+    manner: Manner,
+    ended: impl Future<Output = ()>,
+) -> io::Result<()> {
+    let mut ended = pin!(ended);
+    let mut left = BACKLOG;
     match bound {
         Bound::Tcp(listener) => {
             let listener = TcpListener::from_std(listener)?;
-            loop {
-                match listener.accept().await {
-                    Ok((stream, peer)) => {
-                        tokio::task::spawn_local(greet_tcp(
-                            Rc::clone(&core),
-                            stream,
-                            peer.ip(),
-                            manner.clone(),
-                        ));
-                    }
-                    Err(error) => rest(&error).await,
+            while left > 0 {
+                tokio::select! {
+                    biased;
+                    accepted = listener.accept() => match accepted {
+                        Ok((stream, peer)) => {
+                            hold(&core, greet_tcp(Rc::clone(&core), stream, peer.ip(), manner.clone()));
+                        }
+                        Err(error) => rest(&error).await,
+                    },
+                    () = &mut ended => return Ok(()),
                 }
+                left -= i32::from(core.shared.is_draining());
             }
         }
         Bound::Unix(listener) => {
             let listener = UnixListener::from_std(listener)?;
-            loop {
-                match listener.accept().await {
-                    Ok((stream, _)) => {
-                        tokio::task::spawn_local(greet_unix(Rc::clone(&core), stream));
-                    }
-                    Err(error) => rest(&error).await,
+            while left > 0 {
+                tokio::select! {
+                    biased;
+                    accepted = listener.accept() => match accepted {
+                        Ok((stream, _)) => {
+                            hold(&core, greet_unix(Rc::clone(&core), stream));
+                        }
+                        Err(error) => rest(&error).await,
+                    },
+                    () = &mut ended => return Ok(()),
                 }
+                left -= i32::from(core.shared.is_draining());
             }
         }
     }
+    Ok(())
+}
+
+/// Serves a connection on a task of its own, which its core waits for.
+fn hold(core: &Rc<Core>, serving: impl Future<Output = ()> + 'static) {
+    let held = core.hold();
+    tokio::task::spawn_local(async move {
+        serving.await;
+        drop(held);
+    });
 }
 
 /// A client that went away before it was accepted is nothing; no descriptors left needs a moment.
@@ -132,27 +156,19 @@ async fn greet_tcp(core: Rc<Core>, mut stream: TcpStream, peer: IpAddr, manner: 
         return;
     }
     let header_timeout = core.local().settings.caps.header_timeout;
-    let mut inbox = Buffer::default();
-    let peer = if manner.proxy_protocol {
-        match timeout(header_timeout, introduced(&core, &mut stream, peer, &mut inbox)).await {
-            Ok(Some(peer)) => peer,
+    let mut peer = portcullis_core::client::canonical(peer);
+    if manner.proxy_protocol {
+        match timeout(header_timeout, introduced(&core, &mut stream, peer)).await {
+            Ok(Some(client)) => peer = client,
             _ => return,
         }
-    } else {
-        portcullis_core::client::canonical(peer)
-    };
+    }
     let Some(_entered) = core.shared.enter(peer) else { return };
     let Some(config) = manner.tls else {
         let caller = Caller { peer, secure: false };
-        return serve(core, Stream::Tcp(stream), caller, inbox).await;
+        return serve(core, Stream::Tcp(stream), caller, Buffer::default()).await;
     };
-    // After a PROXY header nothing else may have come: the client's hello follows our reading of it.
-    if !inbox.is_empty() {
-        return;
-    }
-    let Ok(Ok(stream)) = timeout(header_timeout, TlsAcceptor::from(config).accept(stream)).await else {
-        return;
-    };
+    let Ok(Ok(stream)) = timeout(header_timeout, TlsAcceptor::from(config).accept(stream)).await else { return };
     let http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
     let caller = Caller { peer, secure: true };
     let stream = Stream::Tls(Box::new(stream));
@@ -170,23 +186,28 @@ async fn serve(core: Rc<Core>, stream: Stream, caller: Caller, inbox: Buffer) {
 }
 
 /// The address that a trusted proxy names in its PROXY header; `None` ends the connection.
-async fn introduced(core: &Core, stream: &mut TcpStream, peer: IpAddr, inbox: &mut Buffer) -> Option<IpAddr> {
-    let peer = portcullis_core::client::canonical(peer);
+///
+/// Only the header is taken from the connection: what stands behind it, such as the `ClientHello` in the same
+/// packet, is looked at and left where it is.
+async fn introduced(core: &Core, stream: &mut TcpStream, peer: IpAddr) -> Option<IpAddr> {
     if !core.local().policy.edge().trusts(peer) {
         return None;
     }
-    core.buffers.attach(inbox, SMALL);
+    let mut header = Vec::new();
+    let mut seen = [0; 512];
     loop {
-        let count = stream.read(inbox.room()).await.ok()?;
+        let count = stream.peek(&mut seen).await.ok()?;
         if count == 0 {
             return None;
         }
-        inbox.fill(count);
-        if let Some((header, consumed)) = proxy_protocol::parse(inbox.filled()).ok()? {
-            inbox.consume(consumed);
-            return Some(
-                header.source.map_or(peer, |source| portcullis_core::client::canonical(source.ip())),
-            );
+        let before = header.len();
+        header.extend_from_slice(&seen[..count]);
+        let found = proxy_protocol::parse(&header).ok()?;
+        // Until it is whole, all that came belongs to it.
+        let taken = found.map_or(count, |(_, length)| length.saturating_sub(before));
+        stream.read_exact(&mut seen[..taken]).await.ok()?;
+        if let Some((header, _)) = found {
+            return Some(header.source.map_or(peer, |source| portcullis_core::client::canonical(source.ip())));
         }
     }
 }

@@ -156,7 +156,14 @@ impl Engine {
 async fn serve(core: Rc<Core>, bound: Vec<(Bound, Manner)>, mut watched: watch::Receiver<Phase>) {
     let accepting: Vec<_> = bound
         .into_iter()
-        .map(|(bound, manner)| tokio::task::spawn_local(listen::accept(Rc::clone(&core), bound, manner)))
+        .map(|(bound, manner)| {
+            let mut watched = watched.clone();
+            let ended = async move {
+                // An engine that was dropped ends too.
+                let _ = watched.wait_for(|phase| *phase != Phase::Serving).await;
+            };
+            tokio::task::spawn_local(listen::accept(Rc::clone(&core), bound, manner, ended))
+        })
         .collect();
     let mut ticks = tokio::time::interval(FLUSH);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -178,7 +185,7 @@ async fn serve(core: Rc<Core>, bound: Vec<(Bound, Manner)>, mut watched: watch::
         }
     };
     for task in accepting {
-        task.abort();
+        let _ = task.await;
     }
     while core.connections() > 0 && Instant::now() < until {
         core.wake_all();

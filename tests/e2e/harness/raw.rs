@@ -41,7 +41,12 @@ impl RawUpstream {
     /// Starts one that treats each connection, on a thread of its own, as the function says. The connection
     /// is closed when the function returns.
     pub fn start(serve: impl Fn(Peer) + Send + Sync + 'static) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        Self::start_on(0, serve)
+    }
+
+    /// The same, on a port that the test knows beforehand.
+    pub fn start_on(port: u16, serve: impl Fn(Peer) + Send + Sync + 'static) -> Self {
+        let listener = TcpListener::bind(("127.0.0.1", port)).unwrap();
         let address = listener.local_addr().unwrap();
         let shared = Arc::new(Shared {
             serve: Box::new(serve),
@@ -166,6 +171,13 @@ impl Peer {
         let mut bytes = vec![0; count];
         self.reader.read_exact(&mut bytes).ok()?;
         Some(bytes)
+    }
+
+    /// Reads what is there, at least one byte; nothing at the end of the connection.
+    pub fn some(&mut self) -> Option<Vec<u8>> {
+        let bytes = self.reader.fill_buf().ok()?.to_vec();
+        self.reader.consume(bytes.len());
+        (!bytes.is_empty()).then_some(bytes)
     }
 
     /// Reads so many bytes and throws them away; whether they all came.

@@ -2,7 +2,10 @@
 
 mod exchange;
 mod framing;
+mod limits;
 mod malformed;
+mod upgrade;
+mod upstreams;
 
 use portcullis_tests::{Gateway, Launch};
 

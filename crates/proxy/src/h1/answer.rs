@@ -99,7 +99,14 @@ pub fn write_head(
             Framing::Enchunk
         }
     };
-    write_connection(out, facts, keep);
+    match upgrade_of(head) {
+        // RFC 9110 section 15.5.22: the answer must say what to upgrade to.
+        Some(protocols) if head.status == 426 => {
+            put(out, "Upgrade", protocols);
+            put(out, "Connection", if keep { b"upgrade" } else { b"upgrade, close" });
+        }
+        _ => write_connection(out, facts, keep),
+    }
     sealing.finish(ctx, |name, value| put(out, name, value));
     out.extend_from_slice(b"\r\n");
     framing
@@ -166,6 +173,10 @@ fn write_connection(out: &mut Vec<u8>, facts: &Facts, keep: bool) {
     } else if facts.http10 {
         out.extend_from_slice(b"Connection: keep-alive\r\n");
     }
+}
+
+fn upgrade_of<'a>(head: &ResponseHead<'a, '_>) -> Option<&'a [u8]> {
+    head.fields.iter().find(|field| field.name.eq_ignore_ascii_case("upgrade")).map(|field| field.value)
 }
 
 fn is_hop_by_hop(name: &str) -> bool {

@@ -149,9 +149,6 @@ impl Connection {
                 }
             }
             self.seen = self.inbox.len();
-            if self.inbox.is_empty() && self.core.shared.is_draining() {
-                return Poll::Ready(None);
-            }
             let size = local.settings.caps.headers;
             self.core.buffers.attach(&mut self.inbox, size);
             if self.inbox.room().is_empty() {
@@ -167,6 +164,10 @@ impl Connection {
                 Poll::Ready(_) => return Poll::Ready(None),
                 Poll::Pending => {
                     self.core.buffers.detach(&mut self.inbox);
+                    // What was sent before the client could know is answered; nothing else is waited for.
+                    if self.inbox.is_empty() && self.core.shared.is_draining() {
+                        return Poll::Ready(None);
+                    }
                     if self.deadline.poll(cx).is_pending() {
                         return Poll::Pending;
                     }

@@ -156,12 +156,19 @@ pub fn view<R>(
         secure: caller.secure,
         upgrade: match request.upgrade {
             None => Upgrade::None,
-            Some(protocol) if protocol.eq_ignore_ascii_case("websocket") => Upgrade::WebSocket,
+            Some(protocols) if offers_websocket(protocols) => Upgrade::WebSocket,
             Some(_) => Upgrade::Other,
         },
         fields: &fields[..request.fields.len()],
     };
     Ok(Some(look(&head, &request)))
+}
+
+/// Whether a WebSocket is among the protocols. The application chooses one of them, and may choose that.
+fn offers_websocket(protocols: &str) -> bool {
+    wire::tokens(protocols.as_bytes())
+        .filter_map(|protocol| protocol.split(|byte| *byte == b'/').next())
+        .any(|name| name.eq_ignore_ascii_case(b"websocket"))
 }
 
 fn decide_head(

@@ -6,7 +6,6 @@ mod headers;
 mod routes;
 mod server;
 
-pub use headers::{REMOVED as REMOVED_HEADERS, SECURE as SECURE_HEADERS};
 pub(super) use server::socket_address;
 
 use std::cell::RefCell;
