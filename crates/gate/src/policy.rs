@@ -54,6 +54,23 @@ pub struct Route {
     pub websocket: WebSocketRules,
 }
 
+impl Route {
+    /// A route that asks for nothing and limits nothing, with a body of up to 1 MiB.
+    pub fn open(name: &str, target: Target) -> Self {
+        Self {
+            name: name.into(),
+            accepts: Vec::new(),
+            before_authn: Vec::new(),
+            after_authn: Vec::new(),
+            target,
+            pass_credentials: false,
+            max_body: 1 << 20,
+            validate: validate::Config::default(),
+            websocket: WebSocketRules::default(),
+        }
+    }
+}
+
 /// What an upgraded connection may cost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct WebSocketRules {
