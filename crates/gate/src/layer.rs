@@ -9,6 +9,9 @@
 //! # }
 //! ```
 //!
+//! The query and what the head says of the body are judged; the body itself is not, since a layer passes it on
+//! unread: rules for its fields need the gateway.
+//!
 //! The service in front must put the peer's address into the request's extensions as [`Peer`]; a request
 //! without one is refused, because every limit would count it as somebody else.
 

@@ -22,8 +22,10 @@ use crate::toward::{hop_by_hop, put};
 
 /// A request ready to be sent.
 pub(super) struct Asked {
-    /// The head for the application.
+    /// The head for the application, and the body behind it where it was held.
     pub(super) out: Vec<u8>,
+    /// Bytes of a held body.
+    pub(super) held: u64,
     pub(super) framing: Body,
     pub(super) upstream: usize,
     pub(super) max_body: u64,
@@ -44,11 +46,12 @@ pub(super) async fn run(
     core: Rc<Core>,
     local: Rc<Local>,
     asked: Asked,
-    body: Incoming,
+    body: Option<Incoming>,
     ctx: &RequestContext,
 ) -> Result<Answered, Denial> {
     let pool = &local.pools[asked.upstream];
-    let mut incoming = Some(body);
+    let mut incoming = body;
+    let whole = incoming.is_none() || asked.framing == Body::Empty;
     let mut retried = false;
     let head = asked.out;
     loop {
@@ -62,7 +65,7 @@ pub(super) async fn run(
         };
         core.shared.reached(asked.upstream, true);
         let reused = connection.reused;
-        let once_more = asked.idempotent && asked.framing == Body::Empty;
+        let once_more = asked.idempotent && whole;
         let mut relay = Relay {
             core: Rc::clone(&core),
             local: Rc::clone(&local),
@@ -75,7 +78,7 @@ pub(super) async fn run(
             chunked: asked.framing == Body::Chunked,
             max_body: asked.max_body,
             sent: false,
-            bytes_in: 0,
+            bytes_in: asked.held,
             status: 0,
             outbox: Buffer::default(),
             decoder: BodyDecoder::new(Body::Empty),
