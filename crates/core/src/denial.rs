@@ -174,7 +174,9 @@ impl Denial {
     /// The stable word for how a request was wrong, where the code does not say it all.
     pub fn how(&self) -> Option<&'static str> {
         match self {
-            Denial::Malformed(how) | Denial::NotImplemented(how) | Denial::VersionNotSupported(how) => Some(how),
+            Denial::Malformed(how) | Denial::NotImplemented(how) | Denial::VersionNotSupported(how) => {
+                Some(how)
+            }
             _ => None,
         }
     }

@@ -42,7 +42,7 @@ fn rate(count: u32, window_s: u32) -> Rate {
 
 /// The precision of moments in a log: exact up to a window of 65 s.
 fn tick_ms(rate: &Rate) -> u64 {
-    rate.window_ms().div_ceil(65_535)
+    rate.counted_ms().div_ceil(65_535)
 }
 
 fn quantum(count: u32) -> u32 {
@@ -106,7 +106,7 @@ proptest! {
         let limit = Limit::new();
         let admitted: Vec<u64> =
             arrivals.iter().copied().filter(|now_ms| limit.take(&rate, *now_ms).admitted).collect();
-        within(&admitted, rate.count(), rate.window_ms())?;
+        within(&admitted, rate.count(), rate.counted_ms())?;
     }
 
     /// A limit of 18 or less is counted exactly where a millisecond is: who is refused would have been one too
@@ -118,7 +118,7 @@ proptest! {
         let (limit, rate) = (Limit::new(), rate(count, 65));
         let mut admitted: Vec<u64> = Vec::new();
         for now_ms in moments(start_ms, &gaps) {
-            let recent = admitted.iter().filter(|before| now_ms - **before < rate.window_ms()).count();
+            let recent = admitted.iter().filter(|before| now_ms - **before < rate.counted_ms()).count();
             let verdict = limit.take(&rate, now_ms);
             prop_assert_eq!(verdict.admitted, recent < count as usize);
             prop_assert_eq!(verdict.remaining as usize, (count as usize).saturating_sub(recent + 1));
@@ -134,7 +134,7 @@ proptest! {
     fn who_stays_below_the_limit_is_never_refused((rate, arrivals) in arrivals()) {
         let allowed = rate.count() - (quantum(rate.count()) - 1);
         prop_assert!(f64::from(allowed) > f64::from(rate.count()) * 17.0 / 18.0);
-        let window_ms = if tick_ms(&rate) == 1 { rate.window_ms() } else { rate.window_ms() + tick_ms(&rate) };
+        let window_ms = if tick_ms(&rate) == 1 { rate.counted_ms() } else { rate.counted_ms() + tick_ms(&rate) };
         let limit = Limit::new();
         let mut sent: Vec<u64> = Vec::new();
         for now_ms in arrivals {
@@ -163,7 +163,7 @@ proptest! {
             let verdict = limit.take(&rate, now_ms);
             prop_assert_eq!(verdict.admitted, verdict.retry_after_ms == 0);
             if !verdict.admitted {
-                prop_assert!(verdict.retry_after_ms <= rate.window_ms());
+                prop_assert!(verdict.retry_after_ms <= rate.counted_ms());
                 prop_assert!(verdict.retry_after_ms <= verdict.reset_ms);
                 prop_assert_eq!(verdict.remaining, 0);
                 prop_assert!(!limit.peek(&rate, now_ms + verdict.retry_after_ms - 1).admitted);
@@ -186,7 +186,7 @@ proptest! {
             prop_assert_eq!((whole.remaining, whole.reset_ms), (rate.count(), 0));
             prop_assert!(limit.peek(&rate, now_ms + taken.reset_ms - 1).remaining < rate.count());
         }
-        let now_ms = arrivals.last().unwrap() + rate.window_ms() / 3;
+        let now_ms = arrivals.last().unwrap() + rate.counted_ms() / 3;
         let remaining = limit.peek(&rate, now_ms).remaining;
         for left in (0..remaining).rev() {
             prop_assert_eq!(limit.take(&rate, now_ms).remaining, left);
@@ -208,7 +208,7 @@ proptest! {
         let mut pending: Vec<(usize, u64)> = Vec::new();
         for (index, now_ms) in arrivals.into_iter().enumerate() {
             pending.retain(|(due, taken_ms)| {
-                let in_time = now_ms < taken_ms + rate.window_ms();
+                let in_time = now_ms < taken_ms + rate.counted_ms();
                 if *due <= index && in_time {
                     let before = limit.peek(&rate, now_ms).remaining;
                     limit.give_back(&rate, *taken_ms);
@@ -235,7 +235,7 @@ proptest! {
         }
         kept.extend(pending.into_iter().map(|(_, taken_ms)| taken_ms));
         kept.sort_unstable();
-        within(&kept, rate.count(), rate.window_ms())?;
+        within(&kept, rate.count(), rate.counted_ms())?;
     }
 
     /// A changed count keeps what was counted: at every admission the limit of that moment holds.
@@ -256,11 +256,11 @@ proptest! {
             let verdict = limit.take(&current, now_ms);
             if verdict.admitted {
                 admitted.push(now_ms);
-                let recent = admitted.iter().rev().take_while(|before| now_ms - **before < first.window_ms());
+                let recent = admitted.iter().rev().take_while(|before| now_ms - **before < first.counted_ms());
                 prop_assert!(recent.count() <= current.count() as usize);
                 prop_assert_eq!(limit.peek(&current, now_ms).remaining, verdict.remaining);
             } else {
-                prop_assert!(verdict.retry_after_ms <= current.window_ms());
+                prop_assert!(verdict.retry_after_ms <= current.counted_ms());
                 prop_assert!(limit.peek(&current, now_ms + verdict.retry_after_ms).admitted);
             }
         }
@@ -297,7 +297,7 @@ proptest! {
                 admitted.push(decided_ms);
             }
         }
-        within(&admitted, rate.count(), rate.window_ms())?;
+        within(&admitted, rate.count(), rate.counted_ms())?;
     }
 }
 
@@ -305,7 +305,7 @@ proptest! {
 fn steady(rate: &Rate, percent: u64, start_ms: u64) {
     let limit = Limit::new();
     let spacing = |request: u64| {
-        u128::from(request) * u128::from(rate.window_ms()) * 100
+        u128::from(request) * u128::from(rate.counted_ms()) * 100
             / (u128::from(percent) * u128::from(rate.count()))
     };
     for request in 0..(u64::from(rate.count()) * 3).clamp(20, 6000) {
@@ -332,8 +332,8 @@ fn a_burst_of_exactly_the_limit_is_admitted() {
         let (limit, rate) = (Limit::new(), rate(count, 60));
         let admitted = (0..count + 10).filter(|_| limit.take(&rate, 77).admitted).count();
         assert_eq!(admitted, count as usize);
-        assert!(!limit.peek(&rate, 60_076).admitted);
-        assert_eq!(limit.peek(&rate, 60_077).remaining, count);
+        assert!(!limit.peek(&rate, 60_077).admitted);
+        assert_eq!(limit.peek(&rate, 60_078).remaining, count);
     }
 }
 
@@ -344,7 +344,7 @@ fn limits_up_to_18_are_counted_exactly() {
         assert!(limit.take(&rate, second * 1000).admitted);
     }
     for second in 0..18 {
-        let now_ms = 60_000 + second * 1000;
+        let now_ms = 60_001 + second * 1000;
         assert!(!limit.take(&rate, now_ms - 1).admitted);
         assert!(limit.take(&rate, now_ms).admitted);
         assert!(!limit.take(&rate, now_ms).admitted);
@@ -356,7 +356,7 @@ fn the_largest_limit_counts() {
     let (limit, rate) = (Limit::new(), rate(u32::MAX, 1));
     assert_eq!(limit.take(&rate, 5).remaining, u32::MAX - 1);
     assert_eq!(limit.take(&rate, 5).remaining, u32::MAX - 2);
-    assert_eq!(limit.peek(&rate, 1005).remaining, u32::MAX);
+    assert_eq!(limit.peek(&rate, 1006).remaining, u32::MAX);
 }
 
 #[test]
@@ -364,17 +364,17 @@ fn a_long_running_clock_is_no_different() {
     let (limit, rate) = (Limit::new(), rate(3, 60));
     let start_ms = 100 * 366 * 86_400_000;
     assert_eq!((0..5).filter(|_| limit.take(&rate, start_ms).admitted).count(), 3);
-    assert_eq!(limit.take(&rate, start_ms).retry_after_ms, 60_000);
-    assert!(limit.take(&rate, start_ms + 60_000).admitted);
+    assert_eq!(limit.take(&rate, start_ms).retry_after_ms, 60_001);
+    assert!(limit.take(&rate, start_ms + 60_001).admitted);
 }
 
 #[test]
 fn what_has_left_the_window_is_not_given_back() {
     let (limit, rate) = (Limit::new(), rate(1, 60));
     assert!(limit.take(&rate, 0).admitted);
-    assert!(limit.take(&rate, 60_000).admitted);
+    assert!(limit.take(&rate, 60_001).admitted);
     limit.give_back(&rate, 0);
-    assert!(!limit.peek(&rate, 60_000).admitted);
+    assert!(!limit.peek(&rate, 60_001).admitted);
 }
 
 #[test]
@@ -385,8 +385,8 @@ fn a_raised_limit_remembers_groups_by_their_last() {
     }
     assert!(limit.take(&high, 18_000).admitted);
     // The first has left the window, the second, in its group, has not.
-    assert_eq!(limit.peek(&high, 60_000).remaining, 36 - 19);
-    assert_eq!(limit.peek(&high, 61_000).remaining, 36 - 17);
+    assert_eq!(limit.peek(&high, 60_001).remaining, 36 - 19);
+    assert_eq!(limit.peek(&high, 61_001).remaining, 36 - 17);
 }
 
 #[test]

@@ -193,7 +193,9 @@ mod tests {
     #[test]
     fn an_id_of_the_client_is_kept_only_if_harmless() {
         assert_eq!(sent(b"abc-123_XYZ.9").unwrap().as_str(), "abc-123_XYZ.9");
-        for bad in [&b"short"[..], b"with blank in it", b"line\nbreak-in-it", &[b'a'; 65], "ümlaut-id".as_bytes()] {
+        for bad in
+            [&b"short"[..], b"with blank in it", b"line\nbreak-in-it", &[b'a'; 65], "ümlaut-id".as_bytes()]
+        {
             assert!(sent(bad).is_none(), "{bad:?}");
         }
     }

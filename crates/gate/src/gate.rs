@@ -62,12 +62,17 @@ impl Gate {
     /// Decides about a request. The order matters: a wrong credential ends here under its own limit and
     /// costs nobody's allowance (ruling R4), what needs no identity is counted before one is accepted, and
     /// what counts by identity comes last.
-    pub fn admit(&self, policy: &Policy, head: &Head<'_>, ctx: &mut RequestContext) -> Result<Admission, Denial> {
+    pub fn admit(
+        &self,
+        policy: &Policy,
+        head: &Head<'_>,
+        ctx: &mut RequestContext,
+    ) -> Result<Admission, Denial> {
         ctx.client = policy.edge.client(ctx.client.peer, head, head.secure)?;
         let client = ctx.client;
         ctx.step("edge", true, || describe(client));
         let path = CanonicalPath::parse(head.path).map_err(|error| Denial::Malformed(error.name()))?;
-        let found = self.find(policy, head, &path, ctx)?;
+        let found = find(policy, head, &path, ctx)?;
         let route = policy.route(found.route);
         if let Some(admission) = cross_origin(policy, head, ctx)? {
             return Ok(admission);
@@ -95,30 +100,6 @@ impl Gate {
         self.accept(policy, presented, ctx)?;
         self.limit(&route.after_authn, counted.map(|counted| &*counted.after_authn), route, ctx)
             .inspect_err(|_| self.give_back(route, ctx))
-    }
-
-    /// Which rules apply: the named route that fits best, or the default.
-    fn find<'p>(
-        &self,
-        policy: &'p Policy,
-        head: &Head<'_>,
-        path: &'p CanonicalPath<'_>,
-        ctx: &mut RequestContext,
-    ) -> Result<Match<'p>, Denial> {
-        let found = policy
-            .table
-            .find(head.method, path, head.upgrade)
-            .map_err(|error| Denial::Malformed(error.name()))?;
-        ctx.route = found.route;
-        // A preflight speaks for another method; whether its route is known shows when that one comes.
-        if found.route.is_none() && policy.unknown_routes == UnknownRoutes::Closed && head.method != "OPTIONS" {
-            ctx.allow = policy.table.allowed_methods(path);
-            let denial = if ctx.allow.is_empty() { Denial::UnknownRoute } else { Denial::MethodNotAllowed };
-            ctx.step("route", false, || "no route names it, and unknown routes are closed".to_owned());
-            return Err(denial);
-        }
-        ctx.step("route", true, || format!("`{}`", policy.route(found.route).name));
-        Ok(found)
     }
 
     /// Applies the limits of one stage; the tightest is shown, the first enforced refusal ends it.
@@ -199,7 +180,12 @@ impl Gate {
     /// Takes the identity that a credential proves. An address over the limit of wrong credentials gets an
     /// answer only for those that succeeded from there within the hour: nobody is locked out by a neighbour
     /// who guesses, and a guess that hits does not show.
-    fn accept(&self, policy: &Policy, presented: Option<Found<'_>>, ctx: &mut RequestContext) -> Result<(), Denial> {
+    fn accept(
+        &self,
+        policy: &Policy,
+        presented: Option<Found<'_>>,
+        ctx: &mut RequestContext,
+    ) -> Result<(), Denial> {
         let (identity, credential) = match presented {
             None => {
                 ctx.step("authentication", true, || "the route is open".to_owned());
@@ -232,22 +218,52 @@ impl Gate {
     /// Gives back what the first limits counted for a request that the later ones refused.
     fn give_back(&self, route: &Route, ctx: &RequestContext) {
         if !ctx.dry {
-            let counted = Counted { client: &ctx.client, route: &route.name, identity: ctx.identity.as_deref() };
+            let counted =
+                Counted { client: &ctx.client, route: &route.name, identity: ctx.identity.as_deref() };
             self.limiter.give_back(&route.before_authn, counted, ctx.now.monotonic_ms);
         }
     }
 }
 
+/// Which rules apply: the named route that fits best, or the default.
+fn find<'p>(
+    policy: &'p Policy,
+    head: &Head<'_>,
+    path: &'p CanonicalPath<'_>,
+    ctx: &mut RequestContext,
+) -> Result<Match<'p>, Denial> {
+    let found = policy
+        .table
+        .find(head.method, path, head.upgrade)
+        .map_err(|error| Denial::Malformed(error.name()))?;
+    ctx.route = found.route;
+    // A preflight speaks for another method; whether its route is known shows when that one comes.
+    if found.route.is_none() && policy.unknown_routes == UnknownRoutes::Closed && head.method != "OPTIONS" {
+        ctx.allow = policy.table.allowed_methods(path);
+        let denial = if ctx.allow.is_empty() { Denial::UnknownRoute } else { Denial::MethodNotAllowed };
+        ctx.step("route", false, || "no route names it, and unknown routes are closed".to_owned());
+        return Err(denial);
+    }
+    ctx.step("route", true, || format!("`{}`", policy.route(found.route).name));
+    Ok(found)
+}
+
 /// CORS: a preflight ends here, a foreign origin is noted and refused only where that is configured. A
 /// WebSocket handshake from a foreign page is always refused: no browser would ask anybody else
 /// (cross-site WebSocket hijacking).
-fn cross_origin(policy: &Policy, head: &Head<'_>, ctx: &mut RequestContext) -> Result<Option<Admission>, Denial> {
+fn cross_origin(
+    policy: &Policy,
+    head: &Head<'_>,
+    ctx: &mut RequestContext,
+) -> Result<Option<Admission>, Denial> {
     let Some(cors) = &policy.cors else { return Ok(None) };
     ctx.origin = cors.judge(head, ctx.client.secure);
     let preflight = cors.preflight(head, ctx.origin);
     if ctx.origin == Origin::Foreign {
         let websocket = head.upgrade == Upgrade::WebSocket;
-        ctx.step("cors", !(cors.rejects() || websocket || preflight.is_some()), || "the origin is not allowed".to_owned());
+        ctx.step("cors", !(cors.rejects() || websocket || preflight.is_some()), || {
+            "the origin is not allowed".to_owned()
+        });
         if cors.rejects() || websocket {
             return Err(Denial::OriginForbidden);
         }

@@ -163,7 +163,8 @@ impl Shared {
     /// An answer of the gate's own, sealed.
     fn answer(&self, (reply, preflight): (Reply, bool), ctx: &RequestContext) -> Response<Full<Bytes>> {
         let mut response = Response::new(Full::new(Bytes::from(reply.body)));
-        *response.status_mut() = StatusCode::from_u16(reply.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        *response.status_mut() =
+            StatusCode::from_u16(reply.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let headers = response.headers_mut();
         put(headers, "content-type", reply.content_type.as_bytes());
         for (name, value) in &reply.fields {

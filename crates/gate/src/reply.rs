@@ -96,7 +96,8 @@ impl Template {
         let mut text = String::new();
         while let Some(open) = rest.find('{') {
             let after = &rest[open + 1..];
-            let name_len = after.bytes().take_while(|byte| byte.is_ascii_lowercase() || *byte == b'_').count();
+            let name_len =
+                after.bytes().take_while(|byte| byte.is_ascii_lowercase() || *byte == b'_').count();
             text.push_str(&rest[..open]);
             if name_len > 0 && after.as_bytes().get(name_len) == Some(&b'}') {
                 let name = &after[..name_len];
@@ -314,8 +315,8 @@ pub fn reason_phrase(status: u16) -> &'static str {
         503 => "Service Unavailable",
         504 => "Gateway Timeout",
         505 => "HTTP Version Not Supported",
-        400..=499 => "Client Error",
-        _ => "Error",
+        other if other < 500 => "Client Error",
+        _ => "Server Error",
     }
 }
 
@@ -330,8 +331,14 @@ mod tests {
         RequestContext::new(now, [127, 0, 0, 1].into(), false, RequestId::from_random(7))
     }
 
-    const VERDICT: Verdict =
-        Verdict { admitted: false, limit: 60, window_s: 60, remaining: 0, reset_ms: 59_001, retry_after_ms: 11_001 };
+    const VERDICT: Verdict = Verdict {
+        admitted: false,
+        limit: 60,
+        window_s: 60,
+        remaining: 0,
+        reset_ms: 59_001,
+        retry_after_ms: 11_001,
+    };
 
     fn body(reply: &Reply) -> &str {
         std::str::from_utf8(&reply.body).unwrap()
@@ -359,7 +366,10 @@ mod tests {
             of(r#"{"error":"Rate limit exceeded: {limit} per {window}"}"#),
             r#"{"error":"Rate limit exceeded: 60 per 1 minute"}"#
         );
-        assert_eq!(of(r#"{"detail":{"limit":{limit},"reset":{reset}}}"#), r#"{"detail":{"limit":60,"reset":1700000060}}"#);
+        assert_eq!(
+            of(r#"{"detail":{"limit":{limit},"reset":{reset}}}"#),
+            r#"{"detail":{"limit":60,"reset":1700000060}}"#
+        );
         assert_eq!(of("{} {Not} {x y} {"), "{} {Not} {x y} {");
     }
 

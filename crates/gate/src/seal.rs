@@ -75,7 +75,10 @@ impl Sealing<'_> {
             line.text(b"\"default\";q=").number(limit).text(b";w=").number(u64::from(verdict.window_s));
             put("RateLimit-Policy", line.as_bytes());
             let mut line = Line::default();
-            line.text(b"\"default\";r=").number(remaining).text(b";t=").number(verdict.reset_ms.div_ceil(1000));
+            line.text(b"\"default\";r=")
+                .number(remaining)
+                .text(b";t=")
+                .number(verdict.reset_ms.div_ceil(1000));
             put("RateLimit", line.as_bytes());
         }
         put("X-Request-Id", ctx.request_id.as_bytes());

@@ -121,7 +121,13 @@ impl Trail {
     }
 
     /// Records how a request ended.
-    pub fn access(&self, policy: &Policy, ctx: &RequestContext, ending: &Ending, recorder: &mut dyn Recorder) {
+    pub fn access(
+        &self,
+        policy: &Policy,
+        ctx: &RequestContext,
+        ending: &Ending,
+        recorder: &mut dyn Recorder,
+    ) {
         recorder.access(&AccessRecord {
             unix_ms: ctx.now.unix_ms,
             subject: self.subject(policy, ctx),
@@ -165,7 +171,8 @@ fn event_of(denial: &Denial, ctx: &RequestContext) -> Option<(EventKind, Cow<'st
         ),
         Denial::RateLimited(verdict) => (
             EventKind::RateLimitExceeded,
-            format!("Rate limit exceeded for IP: {address} ({} in {} s)", verdict.limit, verdict.window_s).into(),
+            format!("Rate limit exceeded for IP: {address} ({} in {} s)", verdict.limit, verdict.window_s)
+                .into(),
         ),
         Denial::TooManyConnections => {
             (EventKind::RateLimitExceeded, format!("Connection limit reached for IP: {address}").into())

@@ -78,10 +78,9 @@ impl Shared {
     pub fn enter(self: &Arc<Self>, address: IpAddr) -> Option<Entered> {
         let caps = &self.snapshot.load().settings.caps;
         let prefix = client::prefix(address);
-        self.census.enter(prefix, caps.connections, caps.connections_per_ip).then(|| Entered {
-            shared: Arc::clone(self),
-            prefix,
-        })
+        self.census
+            .enter(prefix, caps.connections, caps.connections_per_ip)
+            .then(|| Entered { shared: Arc::clone(self), prefix })
     }
 
     /// How many connections are open.

@@ -58,7 +58,14 @@ impl Outcome {
 }
 
 /// Explains the request that begins with `bytes` (a whole HTTP/1.1 head), as if it came from `peer` now.
-pub fn explain(gate: &Gate, snapshot: &Snapshot, bytes: &[u8], peer: IpAddr, secure: bool, now: Now) -> Explanation {
+pub fn explain(
+    gate: &Gate,
+    snapshot: &Snapshot,
+    bytes: &[u8],
+    peer: IpAddr,
+    secure: bool,
+    now: Now,
+) -> Explanation {
     let refused = |denial: Denial| {
         let how = denial.how().unwrap_or_else(|| denial.code());
         let finding = format!("the request cannot be read: {how}");
@@ -78,9 +85,13 @@ pub fn explain(gate: &Gate, snapshot: &Snapshot, bytes: &[u8], peer: IpAddr, sec
             Ok(Admission::Forward(permit)) => {
                 let route = permit.route(policy);
                 match (route.target, request.body) {
-                    (_, Body::Length(length)) if length > route.max_body => Outcome::Denied(Denial::BodyTooLarge),
+                    (_, Body::Length(length)) if length > route.max_body => {
+                        Outcome::Denied(Denial::BodyTooLarge)
+                    }
                     (Target::Own(_), _) => Outcome::Own,
-                    (Target::Upstream(index), _) => Outcome::Forward(snapshot.settings.upstreams[index].name.clone()),
+                    (Target::Upstream(index), _) => {
+                        Outcome::Forward(snapshot.settings.upstreams[index].name.clone())
+                    }
                 }
             }
         };

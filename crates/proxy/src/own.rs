@@ -24,7 +24,8 @@ fn health(core: &Core, local: &Local) -> Reply {
         (false, true) => "healthy",
         (false, false) => "degraded",
     };
-    let mut body = format!(r#"{{"status":"{status}","version":"{}","upstreams":{{"#, env!("CARGO_PKG_VERSION"));
+    let mut body =
+        format!(r#"{{"status":"{status}","version":"{}","upstreams":{{"#, env!("CARGO_PKG_VERSION"));
     for (index, upstream) in upstreams.iter().enumerate() {
         if index > 0 {
             body.push(',');

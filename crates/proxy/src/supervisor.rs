@@ -94,7 +94,8 @@ impl Engine {
         for (index, bound) in per_core.into_iter().enumerate() {
             let (shared, watched) = (Arc::clone(&shared), watched.clone());
             let recorder = Arc::clone(&start.recorder);
-            let seed = [start.seed[0] ^ (index as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15), start.seed[1]];
+            let seed =
+                [start.seed[0] ^ (index as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15), start.seed[1]];
             let runtime = |options: LocalOptions| -> io::Result<LocalRuntime> {
                 tokio::runtime::Builder::new_current_thread().enable_all().build_local(options)
             };

@@ -131,7 +131,8 @@ pub fn hop_by_hop(name: &str) -> bool {
 
 /// Whether `Connection` names fields beside the usual words.
 fn nominates(head: &Head<'_>) -> bool {
-    tokens(head).any(|token| !["close", "keep-alive", "upgrade"].iter().any(|word| word.eq_ignore_ascii_case(token)))
+    tokens(head)
+        .any(|token| !["close", "keep-alive", "upgrade"].iter().any(|word| word.eq_ignore_ascii_case(token)))
 }
 
 fn is_nominated(head: &Head<'_>, name: &str) -> bool {
@@ -151,9 +152,10 @@ fn is_traceparent(value: &[u8]) -> bool {
         && value.starts_with(b"00-")
         && value[35] == b'-'
         && value[52] == b'-'
-        && value.iter().enumerate().all(|(at, byte)| {
-            matches!(at, 2 | 35 | 52) || matches!(byte, b'0'..=b'9' | b'a'..=b'f')
-        })
+        && value
+            .iter()
+            .enumerate()
+            .all(|(at, byte)| matches!(at, 2 | 35 | 52) || matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
         && value[3..35].iter().any(|byte| *byte != b'0')
         && value[36..52].iter().any(|byte| *byte != b'0')
 }

@@ -10,16 +10,14 @@ use portcullis_core::Secret;
 use portcullis_core::event::{AccessRecord, Recorder, SecurityEvent};
 use portcullis_core::identity::Scheme;
 use portcullis_core::quota::{LimitSpec, LimitTable, Scope};
+use portcullis_gate::Gate;
 use portcullis_gate::authn::{Authenticator, Authn, SharedSecret};
 use portcullis_gate::cors::{self, Cors};
 use portcullis_gate::edge::{self, Edge};
 use portcullis_gate::headers::{self, Headers};
 use portcullis_gate::limit::{LimitRule, Mode};
-use portcullis_gate::policy::{
-    Parts, Policy, ReplaceErrors, Route, Target, UnknownRoutes, WebSocketRules,
-};
+use portcullis_gate::policy::{Parts, Policy, ReplaceErrors, Route, Target, UnknownRoutes, WebSocketRules};
 use portcullis_gate::reply::Replies;
-use portcullis_gate::Gate;
 use portcullis_proxy::{
     Bind, Caps, Endpoint, Engine, Listener, Outcome, Settings, Snapshot, Start, Upstream, explain,
 };
@@ -64,7 +62,11 @@ fn policy() -> Policy {
     let routes = [
         route("POST /live/ingest", &[Scheme::IngestToken], &[("7/hour per ip", Mode::Enforce)]),
         route("GET /open", &[], &[("40/hour per ip", Mode::Enforce), ("900/hour per global", Mode::Enforce)]),
-        route("GET /either/{id}", &[Scheme::IngestToken, Scheme::ApiKey], &[("60/hour per key", Mode::Enforce)]),
+        route(
+            "GET /either/{id}",
+            &[Scheme::IngestToken, Scheme::ApiKey],
+            &[("60/hour per key", Mode::Enforce)],
+        ),
         route("/observed/{*rest}", &[Scheme::ApiKey], &[("1/hour per ip", Mode::Observe)]),
         route("WS /socket", &[Scheme::ApiKey], &[]),
     ];
@@ -157,14 +159,16 @@ fn requests() -> impl Strategy<Value = String> {
         1 => Just("Origin: https://app.example.com\r\nAccess-Control-Request-Method: POST\r\n"),
         1 => Just("Origin: https://evil.example\r\nAccess-Control-Request-Method: POST\r\n"),
     ];
-    let body = prop_oneof![8 => Just(""), 1 => Just("Content-Length: 0\r\n"), 1 => Just("Content-Length: 1001\r\n")];
+    let body =
+        prop_oneof![8 => Just(""), 1 => Just("Content-Length: 0\r\n"), 1 => Just("Content-Length: 1001\r\n")];
     let extra = prop_oneof![
         12 => Just(""),
         1 => Just("Connection: Upgrade\r\nUpgrade: websocket\r\n"),
         1 => Just("Expect: 200-maybe\r\n"),
         1 => Just("Host: twice\r\n"),
     ];
-    let address = prop_oneof![Just(String::new()), (0_u8..40).prop_map(|n| format!("X-Forwarded-For: 10.0.0.{n}\r\n"))];
+    let address =
+        prop_oneof![Just(String::new()), (0_u8..40).prop_map(|n| format!("X-Forwarded-For: 10.0.0.{n}\r\n"))];
     (method, target, credential, origin, body, extra, address).prop_map(
         |(method, target, credential, origin, body, extra, address)| {
             format!("{method} {target} HTTP/1.1\r\nHost: api.example\r\n{credential}{origin}{body}{extra}{address}\r\n")
@@ -174,7 +178,8 @@ fn requests() -> impl Strategy<Value = String> {
 
 /// Sends a request on a connection of its own or the kept one, and reads the status and the body.
 fn send(kept: &mut Option<TcpStream>, port: u16, request: &str) -> (u16, String) {
-    let mut stream = kept.take().unwrap_or_else(|| TcpStream::connect((Ipv4Addr::LOCALHOST, port)).expect("connect"));
+    let mut stream =
+        kept.take().unwrap_or_else(|| TcpStream::connect((Ipv4Addr::LOCALHOST, port)).expect("connect"));
     stream.set_read_timeout(Some(Duration::from_secs(10))).expect("timeout");
     let body = if request.contains("Content-Length: 1001") { "x".repeat(1001) } else { String::new() };
     stream.write_all(format!("{request}{body}").as_bytes()).expect("write");

@@ -91,9 +91,9 @@ fn policy(config: &Config) -> Result<Policy, Problems> {
     }
     let own_origin = Origin::Default;
     if let Some(path) = &config.endpoints.health {
-        let pattern = format!("GET {path}")
-            .parse()
-            .map_err(|error| Problems::from(Problem::new(&own_origin, format!("`endpoints.health` {error}"))))?;
+        let pattern = format!("GET {path}").parse().map_err(|error| {
+            Problems::from(Problem::new(&own_origin, format!("`endpoints.health` {error}")))
+        })?;
         origins.push(&own_origin);
         routes.push((pattern, own_route(path, Own::Health)));
     }
@@ -118,10 +118,14 @@ fn policy(config: &Config) -> Result<Policy, Problems> {
             let (first, second) = (origins[conflict.first], origins[conflict.second]);
             Problems::from(Problem::new(
                 second,
-                format!("this route can never be reached: it matches the same requests as the one at {first}"),
+                format!(
+                    "this route can never be reached: it matches the same requests as the one at {first}"
+                ),
             ))
         }
-        error @ PolicyError::UnknownScheme { .. } => Problems::from(Problem::new(&own_origin, error.to_string())),
+        error @ PolicyError::UnknownScheme { .. } => {
+            Problems::from(Problem::new(&own_origin, error.to_string()))
+        }
     })
 }
 
@@ -168,7 +172,10 @@ fn named_route(config: &Config, route: &model::Route) -> Route {
         max_body: route.body_max,
         websocket: WebSocketRules {
             idle_ms: route.websocket.idle_timeout.map_or(0, |idle| idle.as_millis() as u64),
-            connections: route.websocket.connections.map_or(0, |count| u32::try_from(count).unwrap_or(u32::MAX)),
+            connections: route
+                .websocket
+                .connections
+                .map_or(0, |count| u32::try_from(count).unwrap_or(u32::MAX)),
         },
     }
 }

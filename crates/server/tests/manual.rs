@@ -58,7 +58,8 @@ fn every_name_of_a_profile() {
         let dialect = profile::find(name).unwrap().dialect;
         let mut out = String::from("| name | without it | sets | |\n|---|---|---|---|\n");
         for name in dialect.names {
-            let default = if name.default.is_empty() { "–".to_owned() } else { format!("`{}`", name.default) };
+            let default =
+                if name.default.is_empty() { "–".to_owned() } else { format!("`{}`", name.default) };
             let doc = match name.meaning {
                 Meaning::Unused(why) => format!("{}: {why}", name.doc),
                 _ => name.doc.to_owned(),
@@ -96,7 +97,9 @@ fn every_refusal() {
 fn everything_that_is_refused_on_the_wire() {
     let source = read("crates/wire/src/error.rs");
     let page = "docs/security.md";
-    for (error, mark) in [("RequestError", "requests"), ("BodyError", "bodies"), ("ResponseError", "responses")] {
+    for (error, mark) in
+        [("RequestError", "requests"), ("BodyError", "bodies"), ("ResponseError", "responses")]
+    {
         let mut out = String::from("| name | status | why |\n|---|---|---|\n");
         let rows = refusals(&source, error);
         assert!(rows.len() > 10, "{error}: {rows:?}");
@@ -271,7 +274,8 @@ fn check(page: &str, mark: &str, table: &str) {
         std::fs::write(root().join(page), format!("{before}{begin}{wanted}{end}{after}")).unwrap();
         return;
     }
-    let differing = wanted.lines().find(|line| !stands.contains(*line)).unwrap_or("something is there too much");
+    let differing =
+        wanted.lines().find(|line| !stands.contains(*line)).unwrap_or("something is there too much");
     panic!(
         "{page}: the table `{mark}` is not what the code says:\n{differing}\n\
          write it anew: PORTCULLIS_WRITE_MANUAL=1 cargo test -p portcullis --test manual -- --test-threads 1"

@@ -22,14 +22,25 @@ pub(super) struct Block {
     pub(super) background: Option<String>,
     /// Everything in the background ends before it.
     pub(super) stop: bool,
+    /// Files, and how many lines with a text must have come into each before.
+    pub(super) awaited: Vec<(String, usize, String)>,
     /// What its output must hold.
     pub(super) expect: Vec<String>,
     /// The exit status it must end with; 0 where nothing is said.
     pub(super) exit: i32,
+    /// Why nothing runs it.
+    pub(super) by_hand: Option<String>,
     /// What runs it instead.
     pub(super) elsewhere: Option<String>,
     /// The file it is the content of.
     pub(super) file: Option<String>,
+}
+
+impl Block {
+    /// Whether the test of its page runs it.
+    pub(super) fn is_run(&self) -> bool {
+        self.language == "sh" && self.file.is_none() && self.elsewhere.is_none() && self.by_hand.is_none()
+    }
 }
 
 /// The root of the repository.
@@ -72,7 +83,9 @@ impl Page {
             } else if let Some(language) = line.strip_prefix("```") {
                 (open, block.line) = (true, at + 2);
                 language.trim().clone_into(&mut block.language);
-            } else if let Some(words) = line.strip_prefix("<!--").and_then(|line| line.trim().strip_suffix("-->")) {
+            } else if let Some(words) =
+                line.strip_prefix("<!--").and_then(|line| line.trim().strip_suffix("-->"))
+            {
                 self.directive(&mut block, at + 1, words.trim());
             } else if !line.trim().is_empty() {
                 // What belongs to a block stands right before it.
@@ -89,13 +102,25 @@ impl Page {
         match (name, value.is_empty()) {
             ("background", false) => block.background = Some(value.to_owned()),
             ("stop", true) => block.stop = true,
+            ("await", false) => {
+                let mut words = value.splitn(3, ' ');
+                let (Some(file), Some(lines), Some(text)) = (words.next(), words.next(), words.next()) else {
+                    panic!("{place}: await: FILE LINES TEXT");
+                };
+                block.awaited.push((file.to_owned(), lines.parse().unwrap(), text.to_owned()));
+            }
             ("expect", false) => block.expect.push(value.to_owned()),
-            ("exit", false) => block.exit = value.parse().unwrap_or_else(|_| panic!("{place}: exit: {value}")),
+            ("exit", false) => {
+                block.exit = value.parse().unwrap_or_else(|_| panic!("{place}: exit: {value}"))
+            }
             ("elsewhere", false) => block.elsewhere = Some(value.to_owned()),
+            ("by-hand", false) => block.by_hand = Some(value.to_owned()),
             ("file", false) => block.file = Some(value.to_owned()),
             // Marks of tables that a test writes.
             ("begin" | "end", false) => {}
-            _ => panic!("{place}: `{words}` is not one of background, stop, expect, exit, elsewhere, file"),
+            _ => panic!(
+                "{place}: `{words}` is not one of background, stop, await, expect, exit, elsewhere, by-hand, file"
+            ),
         }
     }
 }

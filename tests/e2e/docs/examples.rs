@@ -1,6 +1,6 @@
 //! Every TOML block of the manual is a configuration, or a piece of one, that the binary reads.
 
-use portcullis_tests::{Launch, shell, Scratch};
+use portcullis_tests::{Launch, Scratch, shell};
 
 use super::blocks::pages;
 
@@ -36,7 +36,8 @@ fn every_example_is_read() {
 /// A piece of a configuration, made whole: every one needs an upstream, and what a piece refers to.
 fn whole(piece: &str) -> String {
     let root = piece.split("\n[").next().unwrap_or_default();
-    let has = |key: &str| root.lines().any(|line| line.split('=').next().is_some_and(|name| name.trim() == key));
+    let has =
+        |key: &str| root.lines().any(|line| line.split('=').next().is_some_and(|name| name.trim() == key));
     let mut text = String::new();
     if !has("upstream") && !has("profile") {
         text.push_str("upstream = \"http://127.0.0.1:9000\"\n");

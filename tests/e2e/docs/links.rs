@@ -29,7 +29,9 @@ fn every_page_of_the_manual_is_in_its_index() {
     let index = std::fs::read_to_string(root().join("docs/README.md")).unwrap();
     let listed: Vec<String> = targets(&index).collect();
     for page in pages() {
-        let Some(name) = page.name.strip_prefix("docs/").filter(|name| *name != "README.md") else { continue };
+        let Some(name) = page.name.strip_prefix("docs/").filter(|name| *name != "README.md") else {
+            continue;
+        };
         assert!(listed.iter().any(|target| target == name), "docs/README.md does not list {name}");
     }
 }
@@ -56,7 +58,8 @@ fn targets(text: &str) -> impl Iterator<Item = String> {
 }
 
 fn resolves(from: &Path, target: &str) -> Result<(), String> {
-    let (path, heading) = target.split_once('#').map_or((target, None), |(path, heading)| (path, Some(heading)));
+    let (path, heading) =
+        target.split_once('#').map_or((target, None), |(path, heading)| (path, Some(heading)));
     let file: PathBuf = if path.is_empty() { from.to_owned() } else { from.parent().unwrap().join(path) };
     if !file.exists() {
         return Err("there is no such file".to_owned());
@@ -70,11 +73,14 @@ fn resolves(from: &Path, target: &str) -> Result<(), String> {
 /// The name of a heading, as the forges make it.
 fn anchor(heading: &str) -> String {
     let words = heading.trim_start_matches('#').trim().to_lowercase();
-    words.chars().filter_map(|c| match c {
-        ' ' => Some('-'),
-        c if c.is_alphanumeric() || c == '-' || c == '_' => Some(c),
-        _ => None,
-    }).collect()
+    words
+        .chars()
+        .filter_map(|c| match c {
+            ' ' => Some('-'),
+            c if c.is_alphanumeric() || c == '-' || c == '_' => Some(c),
+            _ => None,
+        })
+        .collect()
 }
 
 #[test]

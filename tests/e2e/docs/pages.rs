@@ -1,16 +1,36 @@
 //! Every command of the manual, run as it stands: one test for each page.
 
-use super::blocks::{Page, page, pages};
+use super::blocks::{Block, Page, page, pages};
 use super::session::Session;
 
 /// The tests below; a page without one fails `every_page_has_its_test`.
-const TESTED: [&str; 1] = ["README.md"];
+const TESTED: [&str; 6] = [
+    "README.md",
+    "docs/configuration.md",
+    "docs/differences.md",
+    "docs/logs.md",
+    "docs/profiles.md",
+    "docs/running.md",
+];
 
 #[test]
 fn every_page_has_its_test() {
     for page in pages() {
-        let runs = page.blocks().iter().any(|block| block.language == "sh" && block.elsewhere.is_none());
-        assert_eq!(TESTED.contains(&page.name.as_str()), runs, "{} has blocks to run, or has none", page.name);
+        let runs = page.blocks().iter().any(Block::is_run);
+        assert_eq!(
+            TESTED.contains(&page.name.as_str()),
+            runs,
+            "{} has blocks to run, or has none",
+            page.name
+        );
+    }
+}
+
+#[test]
+fn what_nobody_runs_is_the_measurement_alone() {
+    for page in pages() {
+        let by_hand = page.blocks().iter().filter(|block| block.by_hand.is_some()).count();
+        assert_eq!(by_hand, usize::from(page.name == "docs/performance.md"), "{}", page.name);
     }
 }
 
@@ -36,6 +56,31 @@ fn the_front_door() {
     follow(&page("README.md"));
 }
 
+#[test]
+fn configuration() {
+    follow(&page("docs/configuration.md"));
+}
+
+#[test]
+fn differences() {
+    follow(&page("docs/differences.md"));
+}
+
+#[test]
+fn logs() {
+    follow(&page("docs/logs.md"));
+}
+
+#[test]
+fn profiles() {
+    follow(&page("docs/profiles.md"));
+}
+
+#[test]
+fn running() {
+    follow(&page("docs/running.md"));
+}
+
 /// Does what the page says, in the order it says it.
 fn follow(page: &Page) {
     let mut session = Session::start();
@@ -44,10 +89,13 @@ fn follow(page: &Page) {
         if block.stop {
             session.stop();
         }
+        for (file, lines, text) in &block.awaited {
+            session.await_lines(file, *lines, text);
+        }
         if let Some(name) = &block.file {
             session.write(name, &block.text);
         }
-        if block.language != "sh" || block.elsewhere.is_some() || block.file.is_some() {
+        if !block.is_run() {
             continue;
         }
         if let Some(ready) = &block.background {

@@ -16,6 +16,8 @@ const PORTS: [u16; 8] = [8000, 8001, 8002, 8443, 9000, 9001, 9002, 9100];
 
 /// Where a gateway listens that is told nothing.
 const DEFAULT_PORT: &str = "8000";
+/// Where a profile expects the application.
+const PROFILES_PORT: &str = "9000";
 
 /// How long a block may take: a page may make a hundred requests on a busy machine.
 const LONGEST: Duration = Duration::from_secs(120);
@@ -107,7 +109,9 @@ impl Session {
     /// Runs a block to its end.
     pub(super) fn run(&mut self, block: &Block) -> Ended {
         let script = self.script(block);
-        self.say(&format!("_failed=; source {script} </dev/null; printf '\\n{END} %s %s\\n' \"$?\" \"$_failed\""));
+        self.say(&format!(
+            "_failed=; source {script} </dev/null; printf '\\n{END} %s %s\\n' \"$?\" \"$_failed\""
+        ));
         let mut output = String::new();
         let deadline = Instant::now() + LONGEST;
         loop {
@@ -130,7 +134,7 @@ impl Session {
     pub(super) fn leave_running(&mut self, block: &Block, ready: &str) {
         let script = self.script(block);
         let log = self.notes.file(&format!("{}.log", self.count));
-        let environment = self.default_port(block, ready);
+        let environment = self.default_ports(block, ready);
         self.say(&format!(
             "set -m; ( {environment} source {script} ) </dev/null >{log} 2>&1 & printf '{END} %s\\n' $!; set +m"
         ));
@@ -150,14 +154,30 @@ impl Session {
         });
     }
 
-    /// A gateway that is told no address takes the default one, which this machine may not have free.
-    fn default_port(&self, block: &Block, ready: &str) -> String {
+    /// Waits until a file where the reader is has that many lines with a text.
+    pub(super) fn await_lines(&self, file: &str, lines: usize, text: &str) {
+        until(&format!("{lines} lines with `{text}` in {file}"), || {
+            let written = self.folder.read(file)?;
+            (written.lines().filter(|line| line.contains(text)).count() >= lines).then_some(())
+        });
+    }
+
+    /// A gateway that is told no address, or a profile that is told no upstream, takes the default one, which
+    /// this machine may not have free.
+    fn default_ports(&self, block: &Block, ready: &str) -> String {
         let file = self.folder.read("portcullis.toml").unwrap_or_default();
-        let told = block.text.contains("--listen") || file.contains("listen");
-        if ready != DEFAULT_PORT || told || !block.text.contains("portcullis run") {
-            return String::new();
+        let told = |option: &str, key: &str| block.text.contains(option) || file.contains(key);
+        let mut names = String::new();
+        if !block.text.contains("portcullis run") {
+            return names;
         }
-        format!("export PORTCULLIS_SERVER__LISTEN=127.0.0.1:{};", self.with_ports(DEFAULT_PORT))
+        if ready == DEFAULT_PORT && !told("--listen", "listen") {
+            names += &format!("export PORTCULLIS_SERVER__LISTEN=127.0.0.1:{DEFAULT_PORT};");
+        }
+        if block.text.contains("--profile") && !told("--upstream", "upstream") {
+            names += &format!("export PORTCULLIS_UPSTREAM=http://127.0.0.1:{PROFILES_PORT};");
+        }
+        self.with_ports(&names)
     }
 
     /// Ends everything that runs in the background.

@@ -65,9 +65,7 @@ impl RawUpstream {
     /// Starts one that reads a head and answers with these bytes, again and again on the same connection.
     pub fn answering(answer: impl Into<Vec<u8>>) -> Self {
         let answer = answer.into();
-        Self::start(move |mut peer| {
-            while peer.head().is_some() && peer.write(&answer) {}
-        })
+        Self::start(move |mut peer| while peer.head().is_some() && peer.write(&answer) {})
     }
 
     /// Starts one that reads a head, answers with these bytes and closes.
@@ -184,7 +182,8 @@ impl Peer {
 
     /// Reads so many bytes and throws them away; whether they all came.
     pub fn skip(&mut self, count: u64) -> bool {
-        std::io::copy(&mut (&mut self.reader).take(count), &mut std::io::sink()).is_ok_and(|read| read == count)
+        std::io::copy(&mut (&mut self.reader).take(count), &mut std::io::sink())
+            .is_ok_and(|read| read == count)
     }
 
     /// Reads until the gateway ends the connection; what came before.

@@ -30,6 +30,7 @@ pub fn guide_command(command: &str, gateway: SocketAddr) -> Vec<Answer> {
     let command = command.replace("localhost:8000", &gateway.to_string());
     let output = Command::new("bash")
         .args(["-c", &command])
+        .env_remove("PORTCULLIS_BIN")
         .env_remove("http_proxy")
         .env_remove("HTTP_PROXY")
         .env("NO_PROXY", "*")
@@ -53,6 +54,7 @@ pub fn guide_command(command: &str, gateway: SocketAddr) -> Vec<Answer> {
 pub fn shell(line: &str, folder: &Scratch) -> String {
     let output = Command::new("bash")
         .args(["-c", line])
+        .env_remove("PORTCULLIS_BIN")
         .current_dir(folder.path())
         .stdin(Stdio::null())
         .output()

@@ -24,10 +24,10 @@ fn verdict(report: &str, words: &[&str]) -> &'static str {
 /// The guide's items, each with the words by which one finds it in the report.
 const ITEMS: [(&str, &[&str]); 5] = [
     ("CORS needs immediate fix", &["cors"]),
-    ("API key authentication needed", &["api key", "api_key", "authentication"]),
-    ("Rate limiting needs implementation", &["limit"]),
-    ("Security middleware ready (needs integration)", &["middleware", "in front", "upstream", "application"]),
-    ("Environment template created (needs configuration)", &["environment", "production"]),
+    ("API key authentication needed", &["api key authentication"]),
+    ("Rate limiting needs implementation", &["rate limits"]),
+    ("Security middleware ready (needs integration)", &["gateway in front"]),
+    ("Environment template created (needs configuration)", &["environment configured"]),
 ];
 
 #[test]

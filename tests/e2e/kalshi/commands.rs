@@ -34,7 +34,7 @@ fn k_key_02_the_test_with_the_key_succeeds() {
         gateway.address(),
     );
     assert_eq!(answers[0].status, 200, "{answers:?}");
-    assert!(answers[0].body.starts_with(r#"{"status":"running","#), "{answers:?}");
+    assert!(answers[0].body.contains(r#""status":"running""#), "{answers:?}");
 }
 
 #[test]

@@ -57,7 +57,7 @@ fn k_rl_03_a_refusal_has_the_body_of_the_application_and_says_when_to_come_again
 
 /// Two requests that are N apart were decided at least the window apart, wherever the clock stood: with a window
 /// that begins at whole moments, up to twice N would pass around its turn. Reading it off the outside only
-/// widens the distances, so a slow machine cannot make it fail.
+/// widens the distances, so a slow machine cannot make it fail; the gateway's clock counts whole milliseconds.
 #[test]
 fn k_rl_04_the_window_slides_and_all_connections_share_it() {
     const LIMIT: usize = 5;
@@ -83,7 +83,7 @@ fn k_rl_04_the_window_slides_and_all_connections_share_it() {
     assert!(admitted.len() >= 3 * LIMIT, "only {} were admitted in ten windows", admitted.len());
     for (first, last) in admitted.iter().zip(admitted.iter().skip(LIMIT)) {
         let apart = last.1.duration_since(first.0);
-        assert!(apart >= WINDOW, "{} admitted within {apart:?}", LIMIT + 1);
+        assert!(apart + Duration::from_millis(1) >= WINDOW, "{} admitted within {apart:?}", LIMIT + 1);
     }
 }
 

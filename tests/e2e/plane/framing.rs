@@ -29,11 +29,17 @@ fn answers_without_a_body_end_where_they_should() {
     let mut connection = Connection::open(gateway.address());
     for round in 0..3 {
         let head = Request::new("HEAD", "/head").on(&mut connection);
-        assert_eq!((head.status, head.field("content-length"), head.field("etag")), (200, Some("1234"), Some("\"h\"")));
+        assert_eq!(
+            (head.status, head.field("content-length"), head.field("etag")),
+            (200, Some("1234"), Some("\"h\""))
+        );
         let head = Request::new("HEAD", "/head-chunked").on(&mut connection);
         assert_eq!((head.status, head.field("content-length")), (200, None));
         let none = Request::get("/204").on(&mut connection);
-        assert_eq!((none.status, none.field("content-length"), none.field("transfer-encoding")), (204, None, None));
+        assert_eq!(
+            (none.status, none.field("content-length"), none.field("transfer-encoding")),
+            (204, None, None)
+        );
         let unchanged = Request::get("/304").on(&mut connection);
         assert_eq!((unchanged.status, unchanged.field("content-length")), (304, Some("1234")));
         let empty = Request::get("/empty").on(&mut connection);
@@ -57,7 +63,8 @@ fn a_client_that_expects_100_gets_it_from_the_application() {
     });
     let gateway = gateway(&upstream.url(), "");
     let mut connection = Connection::open(gateway.address());
-    connection.send("POST / HTTP/1.1\r\nHost: gateway.test\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n");
+    connection
+        .send("POST / HTTP/1.1\r\nHost: gateway.test\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n");
     until.recv().unwrap();
     assert_eq!(connection.response().status, 100);
     connection.send("hello");
@@ -73,7 +80,8 @@ fn a_client_that_expects_100_may_get_the_final_answer_at_once() {
     });
     let gateway = gateway(&upstream.url(), "");
     let mut connection = Connection::open(gateway.address());
-    connection.send("POST / HTTP/1.1\r\nHost: gateway.test\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n");
+    connection
+        .send("POST / HTTP/1.1\r\nHost: gateway.test\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n");
     let answer = connection.response();
     assert_eq!((answer.status, answer.text()), (403, "no"));
 }
@@ -196,7 +204,11 @@ fn a_client_that_closes_gets_the_last_answer_and_the_end() {
     let answer = Request::get("/").header("Connection", "close").on(&mut connection);
     assert_eq!((answer.status, answer.field("connection")), (200, Some("close")));
     assert!(connection.is_closed());
-    assert_eq!(upstream.only().field("connection"), None, "the upstream's connection is the gateway's affair");
+    assert_eq!(
+        upstream.only().field("connection"),
+        None,
+        "the upstream's connection is the gateway's affair"
+    );
 }
 
 #[test]
@@ -215,7 +227,10 @@ fn an_application_of_http_1_0_is_understood() {
 #[test]
 fn pipelined_requests_are_answered_in_order() {
     let upstream = Upstream::start(|received| {
-        Answer::json("200 OK", &format!("{:?}", [received.line(), std::str::from_utf8(&received.body).unwrap()]))
+        Answer::json(
+            "200 OK",
+            &format!("{:?}", [received.line(), std::str::from_utf8(&received.body).unwrap()]),
+        )
     });
     let gateway = gateway(&upstream.url(), "");
     let mut connection = Connection::open(gateway.address());
@@ -294,13 +309,19 @@ fn hop_by_hop_fields_end_here_and_the_others_pass_unchanged() {
 fn what_is_no_answer_is_502() {
     let broken = [
         ("no HTTP at all", "SSH-2.0-OpenSSH_9.2\r\n\r\n"),
-        ("both lengths", "HTTP/1.1 200 OK\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
+        (
+            "both lengths",
+            "HTTP/1.1 200 OK\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        ),
         ("two lengths", "HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab"),
         ("bare LF", "HTTP/1.1 200 OK\nContent-Length: 1\n\na"),
         ("folded", "HTTP/1.1 200 OK\r\nX-A: b\r\n c\r\nContent-Length: 1\r\n\r\na"),
         ("NUL", "HTTP/1.1 200 OK\r\nX-A: \0\r\nContent-Length: 1\r\n\r\na"),
         ("half a head", "HTTP/1.1 200 OK\r\nContent-Le"),
-        ("a switch nobody asked for", "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n"),
+        (
+            "a switch nobody asked for",
+            "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n",
+        ),
         ("a broken first chunk", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n"),
         ("nothing", ""),
     ];

@@ -200,7 +200,8 @@ fn a_body_beyond_the_cap_is_413() {
         let rest = peer.rest();
         assert!(!rest.ends_with(b"0\r\n\r\n"), "the application saw a whole body");
     });
-    let tables = "[server.caps]\nbody = \"1 KiB\"\n[[routes]]\nmatch = \"POST /large\"\nbody = { max = \"2 KiB\" }\n";
+    let tables =
+        "[server.caps]\nbody = \"1 KiB\"\n[[routes]]\nmatch = \"POST /large\"\nbody = { max = \"2 KiB\" }\n";
     let gateway = gateway(&upstream.url(), tables);
     // By its length: before anything is read of it, and before the application hears of it.
     let mut connection = Connection::open(gateway.address());
@@ -226,7 +227,8 @@ fn a_body_beyond_the_cap_is_413() {
 #[test]
 fn a_body_up_to_the_cap_passes() {
     let upstream = Upstream::ok();
-    let tables = "[server.caps]\nbody = \"1 KiB\"\n[[routes]]\nmatch = \"POST /large\"\nbody = { max = \"2 KiB\" }\n";
+    let tables =
+        "[server.caps]\nbody = \"1 KiB\"\n[[routes]]\nmatch = \"POST /large\"\nbody = { max = \"2 KiB\" }\n";
     let gateway = gateway(&upstream.url(), tables);
     let mut connection = Connection::open(gateway.address());
     assert_eq!(Request::new("POST", "/").body(vec![b'x'; 1024]).on(&mut connection).status, 200);
@@ -243,7 +245,10 @@ fn heads_and_targets_have_caps_of_their_own() {
     let upstream = Upstream::ok();
     let gateway = gateway(&upstream.url(), "[server.caps]\nheaders = \"4 KiB\"\ntarget = \"1 KiB\"\n");
     let status = |target: usize, field: usize| {
-        Request::get(&format!("/{}", "a".repeat(target))).header("X-A", &"b".repeat(field)).send_to(gateway.address()).status
+        Request::get(&format!("/{}", "a".repeat(target)))
+            .header("X-A", &"b".repeat(field))
+            .send_to(gateway.address())
+            .status
     };
     assert_eq!(status(1023, 1), 200);
     assert_eq!(status(1024, 1), 414);
@@ -277,7 +282,8 @@ fn is_served(gateway: &Gateway, from: &str) -> Option<Connection> {
 #[test]
 fn there_are_only_so_many_connections_in_all() {
     let gateway = gateway("http://127.0.0.1:1", "[server.caps]\nconnections = 3\n");
-    let mut open: Vec<_> = (1..=3).map(|host| is_served(&gateway, &format!("127.0.0.{host}")).unwrap()).collect();
+    let mut open: Vec<_> =
+        (1..=3).map(|host| is_served(&gateway, &format!("127.0.0.{host}")).unwrap()).collect();
     assert!(is_served(&gateway, "127.0.0.4").is_none());
     open.pop();
     until("the place to be free", || is_served(&gateway, "127.0.0.4"));
@@ -300,7 +306,8 @@ fn the_websockets_of_a_route_have_a_cap_too() {
         peer.write("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n");
         peer.rest();
     });
-    let tables = "[[routes]]\nmatch = \"WS /socket\"\nwebsocket = { connections = 2, idle_timeout = \"30s\" }\n";
+    let tables =
+        "[[routes]]\nmatch = \"WS /socket\"\nwebsocket = { connections = 2, idle_timeout = \"30s\" }\n";
     let gateway = gateway(&upstream.url(), tables);
     let open = || {
         let mut connection = Connection::open(gateway.address());
@@ -331,7 +338,9 @@ fn a_websocket_on_which_nothing_passes_is_ended() {
     let tables = "[[routes]]\nmatch = \"WS /socket\"\nwebsocket = { idle_timeout = \"200ms\" }\n";
     let gateway = gateway(&upstream.url(), tables);
     let mut stream = TcpStream::connect(gateway.address()).unwrap();
-    stream.write_all(b"GET /socket HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n").unwrap();
+    stream
+        .write_all(b"GET /socket HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n")
+        .unwrap();
     let mut all = String::new();
     stream.read_to_string(&mut all).unwrap();
     assert!(all.starts_with("HTTP/1.1 101 "), "{all}");

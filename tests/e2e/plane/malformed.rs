@@ -54,9 +54,21 @@ fn lengths() -> Vec<Case> {
     vec![
         ("CL.TE", 400, post("Content-Length: 4\r\nTransfer-Encoding: chunked", "0\r\n\r\n")),
         ("TE.CL", 400, post("Transfer-Encoding: chunked\r\nContent-Length: 4", "0\r\n\r\n")),
-        ("TE.TE, the second obfuscated", 400, post("Transfer-Encoding: chunked\r\nTransfer-Encoding: x", "0\r\n\r\n")),
-        ("TE.TE, the first obfuscated", 400, post("Transfer-Encoding: x\r\nTransfer-Encoding: chunked", "0\r\n\r\n")),
-        ("TE.TE, twice chunked", 400, post("Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked", "0\r\n\r\n")),
+        (
+            "TE.TE, the second obfuscated",
+            400,
+            post("Transfer-Encoding: chunked\r\nTransfer-Encoding: x", "0\r\n\r\n"),
+        ),
+        (
+            "TE.TE, the first obfuscated",
+            400,
+            post("Transfer-Encoding: x\r\nTransfer-Encoding: chunked", "0\r\n\r\n"),
+        ),
+        (
+            "TE.TE, twice chunked",
+            400,
+            post("Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked", "0\r\n\r\n"),
+        ),
         ("TE: xchunked", 400, post("Transfer-Encoding: xchunked", "0\r\n\r\n")),
         ("TE: chunked, chunked", 400, post("Transfer-Encoding: chunked, chunked", "0\r\n\r\n")),
         ("TE: chunked, identity", 400, post("Transfer-Encoding: chunked, identity", "0\r\n\r\n")),
@@ -163,10 +175,18 @@ fn heads() -> Vec<Case> {
         ("Host: no port", 400, b"GET / HTTP/1.1\r\nHost: a:port\r\n\r\n".to_vec()),
         ("Host: a port beyond 16 bits", 400, b"GET / HTTP/1.1\r\nHost: a:65536\r\n\r\n".to_vec()),
         ("Host: a broken IPv6 address", 400, b"GET / HTTP/1.1\r\nHost: [::1\r\n\r\n".to_vec()),
-        ("Connection names Authorization", 400, fields("Authorization: Bearer x\r\nConnection: close, Authorization")),
+        (
+            "Connection names Authorization",
+            400,
+            fields("Authorization: Bearer x\r\nConnection: close, Authorization"),
+        ),
         ("Connection names X-API-Key", 400, fields("Connection: X-API-Key")),
         ("Connection names X-Forwarded-For", 400, fields("Connection: X-Forwarded-For")),
-        ("Connection names Content-Length", 400, post("Connection: Content-Length\r\nContent-Length: 1", "x")),
+        (
+            "Connection names Content-Length",
+            400,
+            post("Connection: Content-Length\r\nContent-Length: 1", "x"),
+        ),
         ("Connection names Host", 400, fields("Connection: Host")),
         ("Connection names a field of the request", 400, fields("X-A: b\r\nConnection: X-A")),
         ("Connection that is no list of tokens", 400, fields("Connection: a b")),
@@ -306,7 +326,11 @@ fn a_body_that_breaks_on_the_way_never_becomes_a_whole_request() {
         let head = peer.head().unwrap();
         assert!(head.contains("chunked"), "{head}");
         let rest = peer.rest();
-        assert!(!rest.ends_with(b"0\r\n\r\n"), "the application saw an end: {:?}", String::from_utf8_lossy(&rest));
+        assert!(
+            !rest.ends_with(b"0\r\n\r\n"),
+            "the application saw an end: {:?}",
+            String::from_utf8_lossy(&rest)
+        );
         peer.write("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nno");
     });
     let gateway = gateway(&upstream.url(), "");

@@ -22,7 +22,8 @@ const SWITCHING: &str = "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade
 fn echo(greeting: &'static str) -> RawUpstream {
     RawUpstream::start(move |mut peer| {
         let head = peer.head().unwrap();
-        let protocol = head.lines().find_map(|line| line.strip_prefix("Upgrade: ")).expect("an upgrade").trim();
+        let protocol =
+            head.lines().find_map(|line| line.strip_prefix("Upgrade: ")).expect("an upgrade").trim();
         peer.write(format!(
             "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: {protocol}\r\n\r\n{greeting}"
         ));
@@ -120,7 +121,10 @@ fn a_refused_upgrade_is_an_ordinary_answer() {
     let gateway = gateway(&upstream.url(), "");
     let mut connection = Connection::open(gateway.address());
     let answer = connection.send(handshake("/400", "websocket")).response();
-    assert_eq!((answer.status, answer.text(), answer.field("sec-websocket-version")), (400, "no", Some("13")));
+    assert_eq!(
+        (answer.status, answer.text(), answer.field("sec-websocket-version")),
+        (400, "no", Some("13"))
+    );
     let mut connection = Connection::open(gateway.address());
     let answer = connection.send(handshake("/426", "websocket")).response();
     assert_eq!((answer.status, answer.text()), (426, "old"));
@@ -151,7 +155,12 @@ fn what_would_take_requests_past_the_gateway_is_not_upgraded() {
         assert_eq!(Connection::open(gateway.address()).send(request).response().status, 200);
     }
     for received in upstream.received() {
-        assert_eq!((received.field("upgrade"), received.field("connection")), (None, None), "{}", received.head);
+        assert_eq!(
+            (received.field("upgrade"), received.field("connection")),
+            (None, None),
+            "{}",
+            received.head
+        );
     }
 }
 
@@ -165,7 +174,9 @@ fn a_websocket_is_one_wherever_it_stands_in_the_list() {
             upstream.url(),
         ))
         .start();
-    for protocol in ["websocket", "WEBSOCKET", "other, websocket", "websocket, other", "websocket/13", "a,WebSocket/13"] {
+    for protocol in
+        ["websocket", "WEBSOCKET", "other, websocket", "websocket, other", "websocket/13", "a,WebSocket/13"]
+    {
         let answer = Connection::open(gateway.address()).send(handshake("/socket", protocol)).response();
         assert_eq!(answer.status, 401, "{protocol}");
     }

@@ -68,7 +68,11 @@ fn without_any_upstream_it_is_502_until_one_answers() {
             peer.write("HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\na");
         }
     });
-    assert_eq!(Request::get("/").on(&mut connection).text(), "a", "at once, with one upstream there is no rest");
+    assert_eq!(
+        Request::get("/").on(&mut connection).text(),
+        "a",
+        "at once, with one upstream there is no rest"
+    );
     assert_eq!(Request::get("/portcullis/health").on(&mut connection).json()["status"], "healthy");
 }
 
@@ -127,7 +131,10 @@ fn a_listener_may_be_a_unix_socket() {
     stream.write_all(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).unwrap();
-    assert!(answer.starts_with("HTTP/1.1 200 OK\r\n") && answer.ends_with(r#"{"accepted":true}"#), "{answer}");
+    assert!(
+        answer.starts_with("HTTP/1.1 200 OK\r\n") && answer.ends_with(r#"{"accepted":true}"#),
+        "{answer}"
+    );
     assert_eq!(Request::get("/").send_to(gateway.address()).status, 200);
     assert_eq!(upstream.received()[0].field("x-forwarded-for"), Some("127.0.0.1"));
 }
@@ -203,7 +210,8 @@ fn without_a_sound_proxy_header_nobody_is_served() {
 fn from_an_untrusted_peer_no_proxy_header_is_believed() {
     let upstream = Upstream::ok();
     let gateway = behind_proxy(&upstream, "127.0.0.2");
-    let bytes = [b"PROXY TCP4 203.0.113.7 127.0.0.1 54321 80\r\n".to_vec(), Request::get("/").bytes()].concat();
+    let bytes =
+        [b"PROXY TCP4 203.0.113.7 127.0.0.1 54321 80\r\n".to_vec(), Request::get("/").bytes()].concat();
     let mut untrusted = Connection::open(gateway.address());
     assert!(untrusted.send(&bytes).is_closed());
     let mut trusted = Connection::open_from("127.0.0.2".parse().unwrap(), gateway.address());
@@ -217,7 +225,10 @@ fn a_port_that_is_taken_is_an_error() {
     let first = with(&format!("upstream = {:?}", upstream.url()), "").start();
     let taken = first.address();
     let output = Launch::command("run")
-        .config(&format!("upstream = {:?}\n[auth]\ndefault = \"none\"\n[server]\nlisten = \"{taken}\"\n", upstream.url()))
+        .config(&format!(
+            "upstream = {:?}\n[auth]\ndefault = \"none\"\n[server]\nlisten = \"{taken}\"\n",
+            upstream.url()
+        ))
         .refused();
     assert!(output.contains(&taken.to_string()), "{output}");
     assert!(!is_refused(taken), "the first one goes on");

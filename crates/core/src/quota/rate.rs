@@ -63,6 +63,12 @@ impl Rate {
         u64::from(self.window_s()) * 1000
     }
 
+    /// How long an admission counts, in milliseconds: one longer than the window. Moments are read as whole
+    /// milliseconds, so two that differ by the window may in truth lie up to a millisecond closer.
+    pub fn counted_ms(&self) -> u64 {
+        self.window_ms() + 1
+    }
+
     /// The unit as written, and how many of it make the window.
     pub fn window(&self) -> (u32, Unit) {
         (self.every.get(), self.unit)

@@ -176,8 +176,8 @@ fn no_room(rate: &Rate) -> Verdict {
         limit: rate.count(),
         window_s: rate.window_s(),
         remaining: 0,
-        reset_ms: rate.window_ms(),
-        retry_after_ms: rate.window_ms(),
+        reset_ms: rate.counted_ms(),
+        retry_after_ms: rate.counted_ms(),
     }
 }
 

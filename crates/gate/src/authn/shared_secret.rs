@@ -25,11 +25,8 @@ impl SharedSecret {
         let accepted = secrets
             .into_iter()
             .map(|secret| {
-                let identity = Identity {
-                    user: scheme.name().into(),
-                    scheme,
-                    credential: secret.fingerprint().into(),
-                };
+                let identity =
+                    Identity { user: scheme.name().into(), scheme, credential: secret.fingerprint().into() };
                 (secret, Arc::new(identity))
             })
             .collect();

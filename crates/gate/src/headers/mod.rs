@@ -101,9 +101,7 @@ impl Headers {
         self.set
             .iter()
             .enumerate()
-            .filter(move |(index, rule)| {
-                !(rule.keep && seen & 1 << index != 0) && (secure || !rule.tls_only)
-            })
+            .filter(move |(index, rule)| !(rule.keep && seen & 1 << index != 0) && (secure || !rule.tls_only))
             .map(|(_, rule)| (&*rule.name, &*rule.value))
     }
 }

@@ -125,7 +125,12 @@ pub fn write_interim(out: &mut Vec<u8>, head: &ResponseHead<'_, '_>, policy: &Po
 }
 
 /// Appends the answer that turns the connection into another protocol.
-pub fn write_switching(out: &mut Vec<u8>, head: &ResponseHead<'_, '_>, policy: &Policy, ctx: &RequestContext) {
+pub fn write_switching(
+    out: &mut Vec<u8>,
+    head: &ResponseHead<'_, '_>,
+    policy: &Policy,
+    ctx: &RequestContext,
+) {
     let mut sealing = policy.seal();
     status_line(out, head);
     for field in head.fields {
@@ -179,7 +184,8 @@ fn is_hop_by_hop(name: &str) -> bool {
 }
 
 fn nominating(head: &ResponseHead<'_, '_>) -> bool {
-    tokens(head).any(|token| !["close", "keep-alive", "upgrade"].iter().any(|word| word.eq_ignore_ascii_case(token)))
+    tokens(head)
+        .any(|token| !["close", "keep-alive", "upgrade"].iter().any(|word| word.eq_ignore_ascii_case(token)))
 }
 
 fn is_nominated(head: &ResponseHead<'_, '_>, name: &str) -> bool {

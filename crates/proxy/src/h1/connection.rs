@@ -316,7 +316,11 @@ impl Connection {
             Upgrade::WebSocket | Upgrade::Other => {
                 match core.shared.open_tunnel(&route.name, route.websocket.connections) {
                     Some(tunneled) => Some(tunneled),
-                    None => return self.fail(local, forward, Failure::Denied(Denial::TooManyConnections), false).await,
+                    None => {
+                        return self
+                            .fail(local, forward, Failure::Denied(Denial::TooManyConnections), false)
+                            .await;
+                    }
                 }
             }
         };

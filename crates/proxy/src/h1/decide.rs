@@ -139,7 +139,9 @@ pub fn view<R>(
     };
     let caps = wire::Caps { head: caps.headers, target: caps.target, fields: wire::MAX_FIELDS };
     let mut scratch = Scratch::new();
-    let Some(request) = wire::parse_request(bytes, &caps, &mut scratch).map_err(denied)? else { return Ok(None) };
+    let Some(request) = wire::parse_request(bytes, &caps, &mut scratch).map_err(denied)? else {
+        return Ok(None);
+    };
     let target = wire::split_target(request.method, request.target, request.host).map_err(denied)?;
     let mut fields = [Field::EMPTY; wire::MAX_FIELDS];
     for (to, from) in fields.iter_mut().zip(request.fields) {
@@ -224,7 +226,13 @@ fn decide_head(
 }
 
 /// Refuses a request whose head could not be read.
-pub fn refuse_unread(core: &Core, local: &Local, caller: Caller, denial: Denial, trail: &mut Trail) -> Decision {
+pub fn refuse_unread(
+    core: &Core,
+    local: &Local,
+    caller: Caller,
+    denial: Denial,
+    trail: &mut Trail,
+) -> Decision {
     trail.forget();
     let ctx = RequestContext::new(core.now(), caller.peer, caller.secure, core.request_id());
     refused(local, ctx, denial, Facts::unreadable())
@@ -235,7 +243,13 @@ fn refused(local: &Local, ctx: RequestContext, denial: Denial, facts: Facts) -> 
     answered(ctx, reply, Some(denial), facts, false)
 }
 
-fn answered(ctx: RequestContext, reply: Reply, denial: Option<Denial>, facts: Facts, preflight: bool) -> Decision {
+fn answered(
+    ctx: RequestContext,
+    reply: Reply,
+    denial: Option<Denial>,
+    facts: Facts,
+    preflight: bool,
+) -> Decision {
     Decision::Answer(Box::new(Answered { ctx, reply, denial, facts, preflight }))
 }
 

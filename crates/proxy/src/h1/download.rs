@@ -158,7 +158,9 @@ impl Exchange<'_> {
                 Phase::Body if !self.download.outbox.is_empty() => {
                     let had = self.download.outbox.len();
                     self.download.scan(self.reply)?;
-                    if self.download.ready > 0 || self.download.outbox.len() < had || self.download.phase == Phase::Done
+                    if self.download.ready > 0
+                        || self.download.outbox.len() < had
+                        || self.download.phase == Phase::Done
                     {
                         continue;
                     }

@@ -110,7 +110,8 @@ impl Exchange<'_> {
 
     /// Whether it is the client that keeps the request waiting: not while it waits for the application's `100`.
     fn waits_for_client(&self) -> bool {
-        let waits_for_100 = self.forward.facts.expects && self.upload.bytes == 0 && self.download.interims == 0;
+        let waits_for_100 =
+            self.forward.facts.expects && self.upload.bytes == 0 && self.download.interims == 0;
         self.upload.waits_for_client(self.out) && !waits_for_100
     }
 

@@ -39,7 +39,8 @@ impl Upload {
             broken: false,
             sent: false,
             max,
-            large: matches!(body, Body::Chunked) || matches!(body, Body::Length(length) if length > SMALL as u64),
+            large: matches!(body, Body::Chunked)
+                || matches!(body, Body::Length(length) if length > SMALL as u64),
             bytes: 0,
         }
     }

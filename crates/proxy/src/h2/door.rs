@@ -139,7 +139,10 @@ async fn answer(core: Rc<Core>, caller: Caller, request: Request<Incoming>) -> A
     }
 }
 
-#[expect(clippy::too_many_arguments, reason = "the parts of one head, none of which belong together elsewhere")]
+#[expect(
+    clippy::too_many_arguments,
+    reason = "the parts of one head, none of which belong together elsewhere"
+)]
 fn write_toward(
     core: &Core,
     local: &Local,

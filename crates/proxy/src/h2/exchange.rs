@@ -163,12 +163,17 @@ impl Relay {
     }
 
     /// Reads a head from the outbox. `Ok(None)`: more is needed.
-    fn read_head(&mut self, head_only: bool, ctx: &RequestContext) -> Result<Option<Option<Response<()>>>, ()> {
+    fn read_head(
+        &mut self,
+        head_only: bool,
+        ctx: &RequestContext,
+    ) -> Result<Option<Option<Response<()>>>, ()> {
         let caps = wire::Caps { head: SMALL, target: 0, fields: wire::MAX_FIELDS };
         loop {
             let mut scratch = Scratch::new();
             let method = if head_only { "HEAD" } else { "GET" };
-            let parsed = wire::parse_response(self.outbox.filled(), &caps, method, &mut scratch).map_err(|_| ())?;
+            let parsed =
+                wire::parse_response(self.outbox.filled(), &caps, method, &mut scratch).map_err(|_| ())?;
             let Some(head) = parsed else { return Ok(None) };
             let (len, status) = (head.len, head.status);
             if status == 101 {
@@ -393,7 +398,8 @@ fn sealed(head: &wire::ResponseHead<'_, '_>, local: &Local, ctx: &RequestContext
 fn note_trailer(line: &[u8], last_chunk: &mut bool, trailers: &mut Option<HeaderMap>) {
     if !*last_chunk {
         // A size line of zero begins the trailer section.
-        *last_chunk = line.first() == Some(&b'0') && line.iter().take_while(|byte| **byte == b'0').count() > 0
+        *last_chunk = line.first() == Some(&b'0')
+            && line.iter().take_while(|byte| **byte == b'0').count() > 0
             && !line.iter().take_while(|byte| byte.is_ascii_hexdigit()).any(|byte| *byte != b'0');
         return;
     }
@@ -405,6 +411,7 @@ fn note_trailer(line: &[u8], last_chunk: &mut bool, trailers: &mut Option<Header
 
 /// Fields that a trailer section must not carry (RFC 9110 section 6.5.1): what frames, routes or proves.
 fn forbidden_in_trailers(name: &str) -> bool {
-    let names = ["authorization", "cookie", "set-cookie", "content-type", "content-encoding", "x-api-key", "trailer"];
+    let names =
+        ["authorization", "cookie", "set-cookie", "content-type", "content-encoding", "x-api-key", "trailer"];
     names.iter().any(|known| known.eq_ignore_ascii_case(name)) || portcullis_gate::edge::spoofable(name)
 }

@@ -117,7 +117,16 @@ mod tests {
 
     #[test]
     fn what_follows_two_dashes_is_the_application() {
-        let cli = Cli::parse_from(["portcullis", "run", "--listen", "127.0.0.1:1", "--", "uvicorn", "--port", "9000"]);
+        let cli = Cli::parse_from([
+            "portcullis",
+            "run",
+            "--listen",
+            "127.0.0.1:1",
+            "--",
+            "uvicorn",
+            "--port",
+            "9000",
+        ]);
         let Command::Run(args) = cli.command else { panic!("not run") };
         assert_eq!(args.application, ["uvicorn", "--port", "9000"]);
         assert_eq!(args.sources.listen.as_deref(), Some("127.0.0.1:1"));

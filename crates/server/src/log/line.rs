@@ -219,7 +219,9 @@ impl<'a> Line<'a> {
         if let Some(client) = subject.client {
             let _ = write!(self.out, r#","ip":"{}""#, client.address);
         }
-        for (name, value) in [("user_id", subject.user), ("device_id", subject.device), ("user_agent", subject.user_agent)] {
+        for (name, value) in
+            [("user_id", subject.user), ("device_id", subject.device), ("user_agent", subject.user_agent)]
+        {
             if let Some(value) = value {
                 self.text(name, value, LONGEST_AGENT);
             }
@@ -381,7 +383,11 @@ mod tests {
 
     #[test]
     fn a_secret_across_the_longest_text_is_found_before_the_cut() {
-        let agent = format!("{}{}", "x ".repeat(120), "5f70bf18a086007016e948b04aed3b82103a36bea41755b6cddfaf10ace3c6ef");
+        let agent = format!(
+            "{}{}",
+            "x ".repeat(120),
+            "5f70bf18a086007016e948b04aed3b82103a36bea41755b6cddfaf10ace3c6ef"
+        );
         let record = AccessRecord {
             unix_ms: 0,
             subject: Subject { user_agent: Some(&agent), ..subject() },

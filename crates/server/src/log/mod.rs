@@ -107,7 +107,8 @@ impl Log {
     pub fn start(settings: &Settings) -> io::Result<Self> {
         let writer = Writer::open(settings.file.clone())?;
         let (sender, receiver) = sync_channel(WAITING);
-        let thread = std::thread::Builder::new().name("log".to_owned()).spawn(move || writer.run(&receiver))?;
+        let thread =
+            std::thread::Builder::new().name("log".to_owned()).spawn(move || writer.run(&receiver))?;
         let shared = Shared {
             format: AtomicU8::new(settings.format as u8),
             level: AtomicU8::new(settings.level as u8),
@@ -158,7 +159,8 @@ impl Log {
             return;
         }
         let mut text = String::new();
-        let unix_ms = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64);
+        let unix_ms =
+            SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64);
         Line::new(self.0.format(), &mut text).process(level, unix_ms, message);
         // A reader of standard error that stands still must not hold a reload or a shutdown.
         if self.0.hand_over(text).is_err() {

@@ -41,7 +41,11 @@ impl Writer {
             Ok(()) => self.failing = false,
             Err(error) if !self.failing => {
                 self.failing = true;
-                let _ = writeln!(io::stderr(), "the log file {} cannot be written: {error}", file.path().display());
+                let _ = writeln!(
+                    io::stderr(),
+                    "the log file {} cannot be written: {error}",
+                    file.path().display()
+                );
             }
             Err(_) => {}
         }

@@ -5,8 +5,10 @@ use std::io::Write as _;
 
 use portcullis_core::identity::Scheme;
 
-use crate::config::model::{Config, CorsHeaders, ListenAddress, Origins, RouteAuth, SchemeConfig, UpstreamAddress};
 use crate::config::Loaded;
+use crate::config::model::{
+    Config, CorsHeaders, ListenAddress, Origins, RouteAuth, SchemeConfig, UpstreamAddress,
+};
 
 /// Prints the settings in force to standard output, and what is worth a warning to standard error. A closed
 /// standard output is no reason not to serve.
@@ -36,7 +38,14 @@ pub fn text(config: &Config) -> String {
         }
     }
     for upstream in &config.upstreams {
-        line("upstream", &format!("{} at {}", upstream.name, upstream.addresses.iter().map(place).collect::<Vec<_>>().join(", ")));
+        line(
+            "upstream",
+            &format!(
+                "{} at {}",
+                upstream.name,
+                upstream.addresses.iter().map(place).collect::<Vec<_>>().join(", ")
+            ),
+        );
     }
     for (name, scheme, configured) in [
         ("ingest token", Scheme::IngestToken, config.auth.ingest_token.as_ref()),
@@ -53,7 +62,11 @@ pub fn text(config: &Config) -> String {
         line("rate limit", &format!("{} per {} on every route", limit.rate, limit.scope));
     }
     for route in &config.routes {
-        let limits = route.limits.iter().map(|limit| format!(", {} per {}", limit.rate, limit.scope)).collect::<String>();
+        let limits = route
+            .limits
+            .iter()
+            .map(|limit| format!(", {} per {}", limit.rate, limit.scope))
+            .collect::<String>();
         line("route", &format!("{}: {}{limits}", route.pattern.text, asks(&route.auth)));
     }
     line("other routes", &asks(&config.auth.default));
@@ -77,7 +90,9 @@ fn credentials(scheme: &SchemeConfig) -> String {
 fn asks(auth: &RouteAuth) -> String {
     match auth {
         RouteAuth::Open => "open".to_owned(),
-        RouteAuth::AnyOf(schemes) => schemes.iter().map(|scheme| scheme.name()).collect::<Vec<_>>().join(" or "),
+        RouteAuth::AnyOf(schemes) => {
+            schemes.iter().map(|scheme| scheme.name()).collect::<Vec<_>>().join(" or ")
+        }
     }
 }
 

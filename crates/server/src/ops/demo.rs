@@ -62,7 +62,10 @@ fn introduction(key: &str, token: &str, listen: &str, config: &Path) -> String {
         let _ = writeln!(out, "# {what}\n{command}\n");
     };
     show("no key: 401", &format!("curl -i {base}/api/status"));
-    show("with the key: 200, and the headers of the limit", &format!("curl -i -H 'X-API-Key: {key}' {base}/api/status"));
+    show(
+        "with the key: 200, and the headers of the limit",
+        &format!("curl -i -H 'X-API-Key: {key}' {base}/api/status"),
+    );
     show(
         "the ingest endpoint asks for its own token",
         &format!(
@@ -87,7 +90,8 @@ fn introduction(key: &str, token: &str, listen: &str, config: &Path) -> String {
 
 /// Starts the sample API on a free port of its own thread and returns where it answers.
 fn sample() -> Result<String> {
-    let listener = std::net::TcpListener::bind((IpAddr::V4(Ipv4Addr::LOCALHOST), 0)).context("the sample API")?;
+    let listener =
+        std::net::TcpListener::bind((IpAddr::V4(Ipv4Addr::LOCALHOST), 0)).context("the sample API")?;
     listener.set_nonblocking(true)?;
     let address = listener.local_addr()?.to_string();
     std::thread::Builder::new().name("sample-api".to_owned()).spawn(move || {

@@ -79,7 +79,9 @@ pub fn text(question: &Question, explanation: &Explanation) -> String {
         Outcome::Forward(upstream) => writeln!(out, "=> forwarded to `{upstream}`"),
         Outcome::Own => writeln!(out, "=> answered by the gateway"),
         Outcome::Preflight => writeln!(out, "=> 200, a preflight answered by the gateway"),
-        Outcome::Denied(denial) => writeln!(out, "=> {} {} ({})", denial.status(), denial.code(), denial.detail()),
+        Outcome::Denied(denial) => {
+            writeln!(out, "=> {} {} ({})", denial.status(), denial.code(), denial.detail())
+        }
     };
     out
 }

@@ -130,7 +130,9 @@ async fn watch_until_ended(
                 certified = Some(now);
                 match certificates.renew() {
                     Ok(()) => log.info("the certificate was renewed"),
-                    Err(error) => log.error(&format!("the new certificate is refused, the old one stays: {error}")),
+                    Err(error) => {
+                        log.error(&format!("the new certificate is refused, the old one stays: {error}"))
+                    }
                 }
             }
         }
@@ -139,10 +141,15 @@ async fn watch_until_ended(
 
 /// Reads the configuration again and puts it in force; a broken one changes nothing.
 fn reload(sources: &Sources, current: &Loaded, engine: &Engine, log: &Log) -> Option<Loaded> {
-    let fresh = load(sources).and_then(|loaded| assemble::snapshot(&loaded.config).map(|snapshot| (loaded, snapshot)));
+    let fresh = load(sources)
+        .and_then(|loaded| assemble::snapshot(&loaded.config).map(|snapshot| (loaded, snapshot)));
     match fresh {
         Err(problems) => {
-            record(log, "refused", &format!("the changed configuration is refused, the old one stays in force:\n{problems}"));
+            record(
+                log,
+                "refused",
+                &format!("the changed configuration is refused, the old one stays in force:\n{problems}"),
+            );
             None
         }
         Ok((loaded, snapshot)) => {
@@ -192,7 +199,8 @@ pub fn cores() -> usize {
 /// Sixteen random bytes of the system.
 pub fn random_pair() -> Result<[u64; 2]> {
     let mut bytes = [0; 16];
-    getrandom::fill(&mut bytes).map_err(|error| anyhow::anyhow!("the system gives no random numbers: {error}"))?;
+    getrandom::fill(&mut bytes)
+        .map_err(|error| anyhow::anyhow!("the system gives no random numbers: {error}"))?;
     let [mut first, mut second] = [[0; 8]; 2];
     first.copy_from_slice(&bytes[..8]);
     second.copy_from_slice(&bytes[8..]);
