@@ -326,7 +326,7 @@ impl Connection {
         };
         let mut upload = Upload::new(forward.facts.body, route.max_body);
         if let Err(failure) = upload.join(&mut self.inbox, &mut self.out) {
-            return self.fail(local, forward, failure, upload.is_done()).await;
+            return self.fail(local, forward, failure, upload.is_drained()).await;
         }
         let mut retried = false;
         loop {
@@ -334,13 +334,10 @@ impl Connection {
                 Some(connection) => Ok(connection),
                 None => pool.connect().await,
             };
-            let connection = match connected {
-                Ok(connection) => connection,
-                Err(_) => {
-                    core.shared.reached(forward.upstream, false);
-                    let failure = Failure::Denied(Denial::UpstreamUnreachable);
-                    return self.fail(local, forward, failure, upload.is_done()).await;
-                }
+            let Ok(connection) = connected else {
+                core.shared.reached(forward.upstream, false);
+                let failure = Failure::Denied(Denial::UpstreamUnreachable);
+                return self.fail(local, forward, failure, upload.is_drained()).await;
             };
             core.shared.reached(forward.upstream, true);
             self.deadline.set(if forward.facts.expects {
@@ -411,7 +408,7 @@ impl Connection {
                         }
                         return Then::Close;
                     }
-                    return self.fail(local, forward, failure, upload.is_done()).await;
+                    return self.fail(local, forward, failure, upload.is_drained()).await;
                 }
             }
         }
