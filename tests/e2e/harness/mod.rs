@@ -9,6 +9,7 @@ mod raw;
 mod scratch;
 mod shell;
 mod socket;
+mod tls;
 mod upstream;
 mod wait;
 
@@ -21,5 +22,6 @@ pub use raw::{Peer, RawUpstream, UnixUpstream};
 pub use scratch::Scratch;
 pub use shell::{Answer as ShellAnswer, guide_command, shell};
 pub use socket::{Ending, Socket};
+pub use tls::{Certificate, NAME, TlsClient, TlsStream, over_tls};
 pub use upstream::{Answer, Received, Upstream};
 pub use wait::{PATIENCE, unix_seconds, until};

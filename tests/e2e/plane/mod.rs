@@ -4,6 +4,7 @@ mod exchange;
 mod framing;
 mod limits;
 mod malformed;
+mod tls;
 mod upgrade;
 mod upstreams;
 
