@@ -3,6 +3,7 @@
 mod application;
 mod gateway;
 mod http;
+mod http2;
 mod journal;
 mod net;
 mod raw;
@@ -16,6 +17,7 @@ mod wait;
 pub use application::Application;
 pub use gateway::{Gateway, Launch, Outcome, binary};
 pub use http::{Connection, Request, Response};
+pub use http2::{H2Client, H2Outcome, Sender, h2_outcome};
 pub use net::{free_port, is_refused, outer_address};
 pub use portcullis_sample::System;
 pub use raw::{Peer, RawUpstream, UnixUpstream};

@@ -2,6 +2,7 @@
 
 mod exchange;
 mod framing;
+mod http2;
 mod limits;
 mod malformed;
 mod tls;
