@@ -261,7 +261,7 @@ mod tests {
     use crate::edge::{self, Edge};
     use crate::headers::{self, Headers};
     use crate::limit::{LimitRule, Mode};
-    use crate::policy::{Parts, ReplaceErrors, Route, Target, UnknownRoutes, WebSocketRules};
+    use crate::policy::{Parts, ReplaceErrors, Route, Target, UnknownRoutes};
     use crate::reply::Replies;
 
     /// Answers with the names of the fields it was shown, and with what it says of itself.

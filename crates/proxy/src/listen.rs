@@ -19,8 +19,8 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::buffers::Buffer;
 use crate::core::Core;
-use crate::h1::{self, Door};
 use crate::h1::Caller;
+use crate::h1::{self, Door};
 use crate::h2;
 use crate::io::Stream;
 
@@ -168,7 +168,9 @@ async fn greet_tcp(core: Rc<Core>, mut stream: TcpStream, peer: IpAddr, manner: 
         let caller = Caller { peer, secure: false };
         return serve(core, Stream::Tcp(stream), caller, Buffer::default()).await;
     };
-    let Ok(Ok(stream)) = timeout(header_timeout, TlsAcceptor::from(config).accept(stream)).await else { return };
+    let Ok(Ok(stream)) = timeout(header_timeout, TlsAcceptor::from(config).accept(stream)).await else {
+        return;
+    };
     let http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
     let caller = Caller { peer, secure: true };
     let stream = Stream::Tls(Box::new(stream));
@@ -207,7 +209,9 @@ async fn introduced(core: &Core, stream: &mut TcpStream, peer: IpAddr) -> Option
         let taken = found.map_or(count, |(_, length)| length.saturating_sub(before));
         stream.read_exact(&mut seen[..taken]).await.ok()?;
         if let Some((header, _)) = found {
-            return Some(header.source.map_or(peer, |source| portcullis_core::client::canonical(source.ip())));
+            return Some(
+                header.source.map_or(peer, |source| portcullis_core::client::canonical(source.ip())),
+            );
         }
     }
 }

@@ -200,17 +200,7 @@ fn default_route(config: &Config) -> Route {
 
 /// The gateway's own endpoints are open and never limited: a health check must not lock itself out.
 fn own_route(path: &str, own: Own) -> Route {
-    Route {
-        name: path.into(),
-        accepts: Vec::new(),
-        before_authn: Vec::new(),
-        after_authn: Vec::new(),
-        target: Target::Own(own),
-        pass_credentials: false,
-        max_body: 0,
-        validate: validate::Config::default(),
-        websocket: WebSocketRules::default(),
-    }
+    Route { max_body: 0, ..Route::open(path, Target::Own(own)) }
 }
 
 fn cross_origin(config: &Config) -> Result<Option<Cors>, Problems> {

@@ -3,23 +3,27 @@
 mod application;
 mod gateway;
 mod http;
+mod http2;
 mod journal;
 mod net;
 mod raw;
 mod scratch;
 mod shell;
 mod socket;
+mod tls;
 mod upstream;
 mod wait;
 
 pub use application::Application;
 pub use gateway::{Gateway, Launch, Outcome, binary};
 pub use http::{Connection, Request, Response};
+pub use http2::{H2Client, H2Outcome, Sender, h2_outcome};
 pub use net::{free_port, is_refused, outer_address};
 pub use portcullis_sample::System;
 pub use raw::{Peer, RawUpstream, UnixUpstream};
 pub use scratch::Scratch;
 pub use shell::{Answer as ShellAnswer, guide_command, shell};
 pub use socket::{Ending, Socket};
+pub use tls::{Certificate, NAME, TlsClient, TlsStream, over_tls};
 pub use upstream::{Answer, Received, Upstream};
 pub use wait::{PATIENCE, unix_seconds, until};

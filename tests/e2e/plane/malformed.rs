@@ -2,8 +2,9 @@
 //! of it.
 
 use std::io::Read as _;
+use std::os::unix::net::UnixListener;
 
-use portcullis_tests::{Connection, RawUpstream, Request, Upstream};
+use portcullis_tests::{Connection, Launch, RawUpstream, Request, Scratch, Upstream};
 
 use super::gateway;
 
@@ -342,6 +343,36 @@ fn a_body_that_breaks_on_the_way_never_becomes_a_whole_request() {
     assert_eq!(refused.status, 400);
     assert!(connection.is_closed());
     assert_eq!(upstream.connections(), 1);
+}
+
+#[test]
+fn what_is_left_of_a_body_is_never_a_request() {
+    let folder = Scratch::new();
+    // It takes connections and reads nothing, so that a body comes to a stop somewhere on the way.
+    let deaf = UnixListener::bind(folder.file("deaf.sock")).unwrap();
+    let gateway = Launch::run()
+        .config(&format!(
+            "[auth]\ndefault = \"none\"\n[upstreams.default]\nurl = \"unix:{}\"\nresponse_timeout = \"60ms\"\n\
+             [server.caps]\nbody_timeout = \"60ms\"\n",
+            folder.file("deaf.sock")
+        ))
+        .start();
+    let mut cut = 0;
+    // Over the sizes that end before, in and behind the last piece that the kernel's buffers take.
+    for size in (96 << 10..640 << 10).step_by(24 << 10) {
+        let mut connection = Connection::open(gateway.address());
+        let mut body = BEHIND.repeat(size / BEHIND.len()).into_bytes();
+        body.resize(size, b'\n');
+        connection.send(post(&format!("Content-Length: {size}"), "")).send(body);
+        assert_eq!(connection.response().status, 504, "{size}");
+        let health = "GET /portcullis/health HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
+        let rest = exchange(&mut connection, health.as_bytes());
+        cut += usize::from(rest.is_empty());
+        let answers = rest.matches("HTTP/1.1 ").count();
+        assert!(answers == 0 || (answers == 1 && rest.starts_with("HTTP/1.1 200 ")), "{size}: {rest}");
+    }
+    assert!(cut > 0, "no body came to a stop");
+    drop(deaf);
 }
 
 #[test]

@@ -2,8 +2,10 @@
 
 mod exchange;
 mod framing;
+mod http2;
 mod limits;
 mod malformed;
+mod tls;
 mod upgrade;
 mod upstreams;
 

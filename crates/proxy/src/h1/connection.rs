@@ -335,7 +335,7 @@ impl Connection {
             if failure == Failure::ClientGone {
                 self.record(local, forward, &upload, &Download::new(), true);
             }
-            return self.fail(local, forward, failure, upload.is_done()).await;
+            return self.fail(local, forward, failure, upload.is_drained()).await;
         }
         let mut retried = false;
         loop {
@@ -343,13 +343,10 @@ impl Connection {
                 Some(connection) => Ok(connection),
                 None => pool.connect().await,
             };
-            let connection = match connected {
-                Ok(connection) => connection,
-                Err(_) => {
-                    core.shared.reached(forward.upstream, false);
-                    let failure = Failure::Denied(Denial::UpstreamUnreachable);
-                    return self.fail(local, forward, failure, upload.is_done()).await;
-                }
+            let Ok(connection) = connected else {
+                core.shared.reached(forward.upstream, false);
+                let failure = Failure::Denied(Denial::UpstreamUnreachable);
+                return self.fail(local, forward, failure, upload.is_drained()).await;
             };
             core.shared.reached(forward.upstream, true);
             self.deadline.set(if forward.facts.expects {
@@ -422,7 +419,7 @@ impl Connection {
                         }
                         return Then::Close;
                     }
-                    return self.fail(local, forward, failure, upload.is_done()).await;
+                    return self.fail(local, forward, failure, upload.is_drained()).await;
                 }
             }
         }

@@ -226,11 +226,7 @@ impl Exchange<'_> {
     /// something that nobody asked for: then no more of the request goes there.
     fn poll_parting(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         self.core.buffers.attach(&mut self.download.outbox, SMALL);
-        let read = match self.download.outbox.is_empty() {
-            true => self.upstream.poll_fill(cx, &mut self.download.outbox),
-            false => Poll::Ready(Ok(0)),
-        };
-        if read.is_pending() {
+        if self.download.outbox.is_empty() && self.upstream.poll_fill(cx, &mut self.download.outbox).is_pending() {
             self.core.buffers.detach(&mut self.download.outbox);
             return Poll::Pending;
         }

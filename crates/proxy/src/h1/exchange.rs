@@ -85,18 +85,17 @@ impl Exchange<'_> {
     /// Whether the client hung up while it waited. Costs no system call while it is silent; what it sends
     /// instead (the next request) stays in the inbox.
     fn client_left(&mut self, cx: &mut Context<'_>) -> bool {
-        while self.inbox.is_empty() && self.client.poll_stir(cx).is_ready() {
-            self.core.buffers.attach(self.inbox, self.local.settings.caps.headers);
-            match self.client.poll_fill(cx, self.inbox) {
-                Poll::Pending => {
-                    self.core.buffers.detach(self.inbox);
-                    return false;
-                }
-                Poll::Ready(Ok(count)) if count > 0 => return false,
-                Poll::Ready(_) => return true,
-            }
+        if !self.inbox.is_empty() || self.client.poll_stir(cx).is_pending() {
+            return false;
         }
-        false
+        self.core.buffers.attach(self.inbox, self.local.settings.caps.headers);
+        match self.client.poll_fill(cx, self.inbox) {
+            Poll::Pending => {
+                self.core.buffers.detach(self.inbox);
+                false
+            }
+            Poll::Ready(read) => !matches!(read, Ok(count) if count > 0),
+        }
     }
 
     /// Who kept whom waiting when the deadline passed.

@@ -50,6 +50,11 @@ impl Upload {
         self.decoder.is_done()
     }
 
+    /// Whether the inbox holds nothing of the request any more: what stands there is the next one.
+    pub fn is_drained(&self) -> bool {
+        self.decoder.is_done() && self.ready == 0
+    }
+
     /// Whether the same bytes can be sent once more.
     pub fn can_repeat(&self) -> bool {
         !self.spent && self.decoder.is_done()
@@ -67,7 +72,7 @@ impl Upload {
         self.sent || self.broken
     }
 
-    /// Whether all of the request went to the upstream. Only then does the inbox hold nothing of it.
+    /// Whether all of the request went to the upstream.
     pub fn is_sent(&self) -> bool {
         self.sent
     }
