@@ -26,7 +26,7 @@ pub(super) fn let_go(mut body: Incoming) {
             while left > 0 {
                 match ready!(Pin::new(&mut body).poll_frame(cx)) {
                     Some(Ok(frame)) => {
-                        left = left.saturating_sub(frame.data_ref().map_or(1, |data| data.len().max(1)))
+                        left = left.saturating_sub(frame.data_ref().map_or(1, |data| data.len().max(1)));
                     }
                     Some(Err(_)) | None => break,
                 }
