@@ -314,7 +314,11 @@ mod tests {
     }
 
     /// Sends a request with those fields and gives status, headers and the application's body.
-    fn ask(layer: &GateLayer, peer: Option<Peer>, fields: &[(&str, &str)]) -> (u16, HeaderMap, Option<String>) {
+    fn ask(
+        layer: &GateLayer,
+        peer: Option<Peer>,
+        fields: &[(&str, &str)],
+    ) -> (u16, HeaderMap, Option<String>) {
         let mut request = Request::builder().uri("/orders?x=1").header("host", "api.example");
         for (name, value) in fields {
             request = request.header(*name, *value);
@@ -334,7 +338,8 @@ mod tests {
         (parts.status.as_u16(), parts.headers, body)
     }
 
-    const PEER: Option<Peer> = Some(Peer { address: IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), secure: false });
+    const PEER: Option<Peer> =
+        Some(Peer { address: IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), secure: false });
 
     #[test]
     fn the_service_sees_only_what_was_admitted_and_no_credential() {

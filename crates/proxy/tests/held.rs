@@ -44,17 +44,8 @@ struct Running {
 }
 
 fn route(name: &str, validate: validate::Config, max_message: u64) -> Route {
-    Route {
-        name: name.into(),
-        accepts: Vec::new(),
-        before_authn: Vec::new(),
-        after_authn: Vec::new(),
-        target: Target::Upstream(0),
-        pass_credentials: false,
-        max_body: 1 << 20,
-        validate,
-        websocket: WebSocketRules { max_message, idle_ms: 0, connections: 0 },
-    }
+    let websocket = WebSocketRules { max_message, ..WebSocketRules::default() };
+    Route { validate, websocket, ..Route::open(name, Target::Upstream(0)) }
 }
 
 fn start(body_timeout: Duration) -> Running {
