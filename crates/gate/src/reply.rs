@@ -271,7 +271,9 @@ impl Replies {
     fn render(&self, values: &Values<'_>) -> Reply {
         let template = self.templates.iter().find(|(code, _)| *code == values.code);
         let (content_type, body) = match template {
-            Some((_, Template { content_type, pieces: Some(pieces), .. })) => (content_type.clone(), fill(pieces, values)),
+            Some((_, Template { content_type, pieces: Some(pieces), .. })) => {
+                (content_type.clone(), fill(pieces, values))
+            }
             Some((_, Template { pieces: None, .. })) | None => {
                 ("application/problem+json".into(), self.problem(values))
             }
