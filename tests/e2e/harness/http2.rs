@@ -153,7 +153,8 @@ pub fn h2_outcome(address: SocketAddr, fields: &[(&str, &str)]) -> H2Outcome {
 
 fn frame(kind: u8, flags: u8, stream: u8, payload: &[u8]) -> Vec<u8> {
     let length = payload.len();
-    let mut frame = vec![(length >> 16) as u8, (length >> 8) as u8, length as u8, kind, flags, 0, 0, 0, stream];
+    let mut frame =
+        vec![(length >> 16) as u8, (length >> 8) as u8, length as u8, kind, flags, 0, 0, 0, stream];
     frame.extend_from_slice(payload);
     frame
 }

@@ -7,5 +7,6 @@ mod download;
 mod exchange;
 mod upload;
 
+pub use answer::{is_nominated, nominating};
 pub use connection::{Door, serve};
 pub use decide::{Caller, Unread, view};

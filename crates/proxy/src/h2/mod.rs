@@ -4,5 +4,7 @@
 mod door;
 mod exchange;
 mod record;
+mod stall;
+mod upload;
 
 pub use door::serve;
