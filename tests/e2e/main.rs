@@ -9,3 +9,4 @@ mod ground;
 mod kalshi;
 mod plane;
 mod pump;
+mod secrets;

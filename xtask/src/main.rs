@@ -1,7 +1,7 @@
-//! Housekeeping of the workspace: `cargo xtask tidy` and `cargo xtask conformance`.
+//! Housekeeping of the workspace: `cargo xtask tidy`, `cargo xtask conformance`, `cargo xtask bench`.
 
-use std::path::PathBuf;
-use std::process::ExitCode;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
 
 mod conformance;
 mod tidy;
@@ -13,6 +13,7 @@ usage: cargo xtask COMMAND
   tidy                    floors, stages, heads, lengths and leftovers of every file
   conformance [--write]   every claim of docs/contract.md has its test or its one line;
                           --write renders docs/conformance.md
+  bench [OPTION…]         nginx, HAProxy and Portcullis on the same work; `bench --help` lists the options
 ";
 
 fn main() -> ExitCode {
@@ -22,6 +23,7 @@ fn main() -> ExitCode {
         ["tidy"] => tidy::run(&root()),
         ["conformance"] => conformance::run(&root(), conformance::Mode::Check),
         ["conformance", "--write"] => conformance::run(&root(), conformance::Mode::Write),
+        ["bench", rest @ ..] => bench(&root(), rest),
         ["--help" | "-h"] => {
             print!("{USAGE}");
             return ExitCode::SUCCESS;
@@ -35,6 +37,21 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Builds what is measured and what measures, then measures.
+fn bench(root: &Path, options: &[&str]) -> Result<(), String> {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let run = |arguments: &[&str]| {
+        let status = Command::new(&cargo).args(arguments).current_dir(root).status();
+        match status {
+            Ok(status) if status.success() => Ok(()),
+            Ok(status) => Err(format!("cargo {}: {status}\n", arguments.join(" "))),
+            Err(error) => Err(format!("cargo cannot be started: {error}\n")),
+        }
+    };
+    run(&["build", "--release", "-p", "portcullis", "-p", "portcullis-bench"])?;
+    run(&[&["run", "--release", "-p", "portcullis-bench", "--"], options].concat())
 }
 
 /// The top of the workspace: one above this crate, as cargo tells us when it runs us.

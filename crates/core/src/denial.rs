@@ -21,6 +21,8 @@ pub enum Denial {
     TargetTooLong,
     /// The header section is too large.
     HeadersTooLarge,
+    /// The query or the body is not what the route takes; the status that says how: 413, 415 or 422.
+    Invalid(u16),
     /// `Expect` asks for something else than `100-continue`.
     ExpectationFailed,
     /// The configuration closes routes it does not know.
@@ -67,7 +69,7 @@ pub enum Blame {
 
 impl Denial {
     /// The stable codes, for configuration that names them; a test keeps it complete.
-    pub const CODES: [&'static str; 22] = [
+    pub const CODES: [&'static str; 23] = [
         "malformed-request",
         "not-implemented",
         "version-not-supported",
@@ -75,6 +77,7 @@ impl Denial {
         "body-too-large",
         "target-too-long",
         "headers-too-large",
+        "invalid-request",
         "expectation-failed",
         "unknown-route",
         "method-not-allowed",
@@ -102,6 +105,7 @@ impl Denial {
             Denial::BodyTooLarge => "body-too-large",
             Denial::TargetTooLong => "target-too-long",
             Denial::HeadersTooLarge => "headers-too-large",
+            Denial::Invalid(_) => "invalid-request",
             Denial::ExpectationFailed => "expectation-failed",
             Denial::UnknownRoute => "unknown-route",
             Denial::MethodNotAllowed => "method-not-allowed",
@@ -131,6 +135,7 @@ impl Denial {
             Denial::RequestTimeout => 408,
             Denial::BodyTooLarge => 413,
             Denial::TargetTooLong => 414,
+            Denial::Invalid(status) => *status,
             Denial::ExpectationFailed => 417,
             Denial::RateLimited(_) | Denial::TooManyFailures(_) => 429,
             Denial::HeadersTooLarge => 431,
@@ -153,6 +158,7 @@ impl Denial {
             Denial::BodyTooLarge => "The request body is too large",
             Denial::TargetTooLong => "The request target is too long",
             Denial::HeadersTooLarge => "The request headers are too large",
+            Denial::Invalid(_) => "The query or the body is not what is taken here",
             Denial::ExpectationFailed => "The expectation cannot be met",
             Denial::UnknownRoute => "Not found",
             Denial::MethodNotAllowed => "Method not allowed",
@@ -201,6 +207,7 @@ impl Denial {
                 | Denial::VersionNotSupported(_)
                 | Denial::RequestTimeout
                 | Denial::BodyTooLarge
+                | Denial::Invalid(413)
                 | Denial::TargetTooLong
                 | Denial::HeadersTooLarge
                 | Denial::ExpectationFailed

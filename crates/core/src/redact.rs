@@ -5,8 +5,8 @@
 //! of the caller's, so a line without a finding costs no allocation.
 //!
 //! No regular expressions: one pass over the bytes with bounded look-ahead and look-back, so the cost is
-//! linear whatever a client sends. What is looked for stands in one file each: [`email`], [`phone`],
-//! [`token`] (opaque strings by their shape), [`pair`] (`password=…`, `"api_key": …`), [`credentials`]
+//! linear whatever a client sends. What is looked for stands in one file each: `email`, `phone`,
+//! `token` (opaque strings by their shape), `pair` (`password=…`, `"api_key": …`), `credentials`
 //! (`Bearer …`, URL passwords, private keys).
 //!
 //! Decisions worth knowing:

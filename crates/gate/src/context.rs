@@ -9,6 +9,7 @@ use portcullis_core::quota::Verdict;
 use portcullis_core::{Client, Head, Identity, Now};
 
 use crate::cors::Origin;
+use crate::validate::Invalid;
 
 /// The facts of one request, filled in by the stages in their order.
 #[derive(Debug, Clone)]
@@ -31,6 +32,8 @@ pub struct RequestContext {
     pub requested_headers: Option<Box<[u8]>>,
     /// Who it is, once proven.
     pub identity: Option<Arc<Identity>>,
+    /// What is wrong with its query or body, where that is why it is refused.
+    pub invalid: Option<Invalid>,
     /// What is worth an event beside the denial itself.
     pub notes: Vec<Note>,
     /// The account of every step, for `explain`; `None` on the hot path.
@@ -55,7 +58,7 @@ pub struct Note {
 /// One step of the decision, as `explain` shows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Step {
-    /// The stage: `edge`, `route`, `cors`, `limits`, `authentication`, `forward`.
+    /// The stage: `edge`, `route`, `cors`, `limits`, `authentication`, `validate`, `forward`.
     pub stage: &'static str,
     /// What it found.
     pub finding: String,
@@ -76,6 +79,7 @@ impl RequestContext {
             allow: String::new(),
             requested_headers: None,
             identity: None,
+            invalid: None,
             notes: Vec::new(),
             steps: None,
             dry: false,

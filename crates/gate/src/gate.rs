@@ -13,6 +13,7 @@ use crate::context::{Note, RequestContext};
 use crate::cors::{Origin, Preflight};
 use crate::limit::{Counted, LimitRule, Limiter, Mode};
 use crate::policy::{Policy, Route, UnknownRoutes};
+use crate::validate::Invalid;
 
 /// The gate: what outlives a policy. One for the process, shared by all cores.
 #[derive(Debug)]
@@ -39,12 +40,36 @@ pub enum Admission {
 pub struct Permit {
     route: Option<usize>,
     identity: Option<Arc<Identity>>,
+    /// Routes beside `route` whose demands it met, because an application might take it for theirs.
+    others: Box<[Option<usize>]>,
 }
 
 impl Permit {
     /// The route it was admitted on.
     pub fn route<'p>(&self, policy: &'p Policy) -> &'p Route {
         policy.route(self.route)
+    }
+
+    /// How many bytes of the body to hold until [`Permit::judge_body`] has judged them; `None` where it goes
+    /// on as it comes.
+    pub fn holds(&self, policy: &Policy) -> Option<usize> {
+        self.routes(policy).filter_map(|route| route.validate.holds()).min()
+    }
+
+    /// Judges a held body, without its transfer coding. One that is larger than [`Permit::holds`] may be shown
+    /// as far as it was read.
+    pub fn judge_body(&self, policy: &Policy, body: &[u8]) -> Result<(), Invalid> {
+        self.routes(policy).try_for_each(|route| route.validate.judge_body(body))
+    }
+
+    /// Whether it was admitted as a WebSocket handshake only: an application that answers it like any `GET`
+    /// would have been reached by a way that is not for such requests.
+    pub fn is_handshake(&self, policy: &Policy) -> bool {
+        policy.is_handshake(self.route)
+    }
+
+    fn routes<'p>(&self, policy: &'p Policy) -> impl Iterator<Item = &'p Route> {
+        std::iter::once(self.route).chain(self.others.iter().copied()).map(|route| policy.route(route))
     }
 
     /// Who the application is told it is.
@@ -83,7 +108,11 @@ impl Gate {
             self.satisfy(policy, policy.route(other), Some(route), head, ctx)?;
         }
         ctx.step("forward", true, || route.target.to_string());
-        Ok(Admission::Forward(Permit { route: ctx.route, identity: ctx.identity.clone() }))
+        Ok(Admission::Forward(Permit {
+            route: ctx.route,
+            identity: ctx.identity.clone(),
+            others: found.others().collect(),
+        }))
     }
 
     /// Meets everything that a route asks for. Rules that `counted` shares with it were applied already.
@@ -99,7 +128,8 @@ impl Gate {
         self.limit(&route.before_authn, counted.map(|counted| &*counted.before_authn), route, ctx)?;
         self.accept(policy, presented, ctx)?;
         self.limit(&route.after_authn, counted.map(|counted| &*counted.after_authn), route, ctx)
-            .inspect_err(|_| self.give_back(route, ctx))
+            .inspect_err(|_| self.give_back(route, ctx))?;
+        validate(route, head, ctx)
     }
 
     /// Applies the limits of one stage; the tightest is shown, the first enforced refusal ends it.
@@ -223,6 +253,26 @@ impl Gate {
             self.limiter.give_back(&route.before_authn, counted, ctx.now.monotonic_ms);
         }
     }
+}
+
+/// Judges the query and what the head says of the body. The body itself is judged by who reads it.
+fn validate(route: &Route, head: &Head<'_>, ctx: &mut RequestContext) -> Result<(), Denial> {
+    if route.validate.is_empty() {
+        return Ok(());
+    }
+    let judged = route.validate.judge_head(head);
+    ctx.step("validate", judged.is_ok(), || match &judged {
+        Err(invalid) => invalid.to_string(),
+        Ok(()) if route.validate.holds().is_some() => {
+            "the head is as the route takes it; its body is judged".to_owned()
+        }
+        Ok(()) => "the request is as the route takes it".to_owned(),
+    });
+    judged.map_err(|invalid| {
+        let denial = Denial::Invalid(invalid.status());
+        ctx.invalid = Some(invalid);
+        denial
+    })
 }
 
 /// Which rules apply: the named route that fits best, or the default.

@@ -9,6 +9,9 @@
 //! # }
 //! ```
 //!
+//! The query and what the head says of the body are judged; the body itself is not, since a layer passes it on
+//! unread: rules for its fields need the gateway.
+//!
 //! The service in front must put the peer's address into the request's extensions as [`Peer`]; a request
 //! without one is refused, because every limit would count it as somebody else.
 
@@ -241,5 +244,124 @@ where
                 None => Poll::Pending,
             },
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+    use std::future::{Ready, ready};
+
+    use portcullis_core::Secret;
+    use portcullis_core::identity::Scheme;
+    use portcullis_core::quota::{LimitSpec, LimitTable, Scope};
+
+    use super::*;
+    use crate::authn::{Authenticator, Authn, SharedSecret};
+    use crate::edge::{self, Edge};
+    use crate::headers::{self, Headers};
+    use crate::limit::{LimitRule, Mode};
+    use crate::policy::{Parts, ReplaceErrors, Route, Target, UnknownRoutes};
+    use crate::reply::Replies;
+
+    /// Answers with the names of the fields it was shown, and with what it says of itself.
+    #[derive(Clone)]
+    struct Application;
+
+    impl Service<Request<()>> for Application {
+        type Response = Response<String>;
+        type Error = Infallible;
+        type Future = Ready<Result<Response<String>, Infallible>>;
+
+        fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn call(&mut self, request: Request<()>) -> Self::Future {
+            let caller = request.extensions().get::<Caller>().map(|caller| caller.0.user.to_string());
+            let names: Vec<_> = request.headers().keys().map(HeaderName::as_str).collect();
+            let mut response = Response::new(format!("{caller:?} {}", names.join(" ")));
+            response.headers_mut().insert("server", HeaderValue::from_static("application/1.0"));
+            ready(Ok(response))
+        }
+    }
+
+    fn rule(text: &str) -> LimitRule {
+        let spec: LimitSpec = text.parse().unwrap();
+        LimitRule::new("", spec.rate, spec.scope.unwrap_or(Scope::Ip), Mode::Enforce)
+    }
+
+    fn layer() -> GateLayer {
+        let secret = SharedSecret::new(Scheme::ApiKey, "X-API-Key", vec![Secret::new("the-key".to_owned())]);
+        let default_route = Route {
+            accepts: vec![Scheme::ApiKey],
+            before_authn: vec![rule("2/minute per ip")],
+            ..Route::open("default", Target::Upstream(0))
+        };
+        let policy = Policy::new(Parts {
+            edge: Edge::new(edge::Config::default()),
+            routes: Vec::new(),
+            default_route,
+            unknown_routes: UnknownRoutes::Pass,
+            cors: None,
+            authn: Authn::new(vec![Authenticator::SharedSecret(secret)]),
+            failures: rule("20/minute"),
+            headers: Headers::new(headers::Config::default()),
+            replies: Replies::default(),
+            replace_errors: ReplaceErrors::Never,
+        });
+        GateLayer::new(Arc::new(Gate::new(LimitTable::new(0), [1, 2])), Arc::new(policy.unwrap()))
+    }
+
+    /// Sends a request with those fields and gives status, headers and the application's body.
+    fn ask(
+        layer: &GateLayer,
+        peer: Option<Peer>,
+        fields: &[(&str, &str)],
+    ) -> (u16, HeaderMap, Option<String>) {
+        let mut request = Request::builder().uri("/orders?x=1").header("host", "api.example");
+        for (name, value) in fields {
+            request = request.header(*name, *value);
+        }
+        let mut request = request.body(()).unwrap();
+        if let Some(peer) = peer {
+            request.extensions_mut().insert(peer);
+        }
+        let mut future = Box::pin(layer.layer(Application).call(request));
+        let mut cx = Context::from_waker(std::task::Waker::noop());
+        let Poll::Ready(Ok(response)) = future.as_mut().poll(&mut cx) else { panic!("it waits for nothing") };
+        let (parts, body) = response.into_parts();
+        let body = match body {
+            Either::Left(text) => Some(text),
+            Either::Right(_) => None,
+        };
+        (parts.status.as_u16(), parts.headers, body)
+    }
+
+    const PEER: Option<Peer> =
+        Some(Peer { address: IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), secure: false });
+
+    #[test]
+    fn the_service_sees_only_what_was_admitted_and_no_credential() {
+        let layer = layer();
+        let (status, headers, body) = ask(&layer, PEER, &[]);
+        assert_eq!((status, body), (401, None));
+        assert_eq!(headers["www-authenticate"], "ApiKey");
+        assert_eq!(headers["x-content-type-options"], "nosniff");
+        let (status, headers, body) =
+            ask(&layer, PEER, &[("x-api-key", "the-key"), ("x-auth-user", "root"), ("accept", "*/*")]);
+        let body = body.unwrap();
+        assert_eq!(status, 200);
+        assert!(body.starts_with(r#"Some("api-key")"#), "{body}");
+        assert!(!body.contains("x-api-key") && body.contains("accept"), "{body}");
+        assert_eq!(body.matches("x-auth-user").count(), 1, "the client's own is replaced: {body}");
+        assert!(!headers.contains_key("server"));
+        assert_eq!(headers["x-ratelimit-remaining"], "0");
+        assert_eq!(ask(&layer, PEER, &[("x-api-key", "the-key")]).0, 429);
+    }
+
+    #[test]
+    fn a_request_from_nowhere_is_refused() {
+        assert_eq!(ask(&layer(), None, &[("x-api-key", "the-key")]).0, 500);
     }
 }

@@ -4,7 +4,7 @@ use std::fmt;
 
 use portcullis_core::Denial;
 use portcullis_core::identity::Scheme;
-use portcullis_core::route::{Conflict, Pattern, RouteTable};
+use portcullis_core::route::{Conflict, Methods, Pattern, RouteTable};
 
 use crate::authn::Authn;
 use crate::context::RequestContext;
@@ -13,6 +13,7 @@ use crate::edge::Edge;
 use crate::headers::Headers;
 use crate::limit::LimitRule;
 use crate::reply::{Replies, Reply};
+use crate::validate;
 
 /// Where a permitted request goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,8 +48,27 @@ pub struct Route {
     pub pass_credentials: bool,
     /// The largest request body in bytes.
     pub max_body: u64,
+    /// What its query and its body may be.
+    pub validate: validate::Config,
     /// What a WebSocket on this route may cost.
     pub websocket: WebSocketRules,
+}
+
+impl Route {
+    /// A route that asks for nothing and limits nothing, with a body of up to 1 MiB.
+    pub fn open(name: &str, target: Target) -> Self {
+        Self {
+            name: name.into(),
+            accepts: Vec::new(),
+            before_authn: Vec::new(),
+            after_authn: Vec::new(),
+            target,
+            pass_credentials: false,
+            max_body: 1 << 20,
+            validate: validate::Config::default(),
+            websocket: WebSocketRules::default(),
+        }
+    }
 }
 
 /// What an upgraded connection may cost.
@@ -58,6 +78,9 @@ pub struct WebSocketRules {
     pub idle_ms: u64,
     /// How many may be open at once over all cores; 0 for no cap of its own.
     pub connections: u32,
+    /// The largest message from the client in bytes, as it travels; 0 for any. Where there is one, the framing
+    /// is checked too, and no extension (compression) is negotiated.
+    pub max_message: u64,
 }
 
 /// Which answers of the application are replaced by a reply without details.
@@ -180,6 +203,12 @@ impl Policy {
     pub fn route(&self, index: Option<usize>) -> &Route {
         let last = self.routes.len() - 1;
         &self.routes[index.unwrap_or(last).min(last)]
+    }
+
+    /// Whether the route with this index is for WebSocket handshakes alone.
+    pub(crate) fn is_handshake(&self, index: Option<usize>) -> bool {
+        let pattern = index.and_then(|index| self.table.patterns().get(index));
+        pattern.is_some_and(|pattern| *pattern.methods() == Methods::WebSocket)
     }
 
     /// Whether the request field `name` is kept from the application: a credential that this gateway

@@ -194,6 +194,9 @@ pub struct Replies {
 /// The code under which a replaced answer of the application finds its template.
 pub const UPSTREAM_ERROR: &str = "upstream-error";
 
+/// The code of the refusal that names what is wrong, place by place.
+const INVALID: &str = "invalid-request";
+
 impl Replies {
     /// Replies with those templates, by code ([`Denial::CODES`] or [`UPSTREAM_ERROR`]). `base` stands
     /// before `/problems/CODE` in the type of a problem document.
@@ -229,6 +232,7 @@ impl Replies {
             | Denial::BodyTooLarge
             | Denial::TargetTooLong
             | Denial::HeadersTooLarge
+            | Denial::Invalid(_)
             | Denial::ExpectationFailed
             | Denial::UnknownRoute
             | Denial::OriginForbidden
@@ -257,7 +261,7 @@ impl Replies {
     }
 
     /// An RFC 9457 problem document. Every value is a number, a constant of ours or a checked id, so
-    /// nothing needs escaping.
+    /// nothing needs escaping; `errors` comes escaped.
     fn problem(&self, values: &Values<'_>) -> Vec<u8> {
         let mut out = String::with_capacity(220);
         out.push_str(r#"{"type":""#);
@@ -276,6 +280,10 @@ impl Replies {
         if values.verdict.is_some() {
             out.push_str(r#","retry_after":"#);
             values.write(Slot::RetryAfter, &mut out);
+        }
+        if let Some(invalid) = values.ctx.invalid.as_ref().filter(|_| values.code == INVALID) {
+            out.push_str(r#","errors":"#);
+            out.push_str(&invalid.to_json());
         }
         out.push('}');
         out.into_bytes()
@@ -324,7 +332,8 @@ pub fn reason_phrase(status: u16) -> &'static str {
 mod tests {
     use super::*;
     use crate::context::RequestId;
-    use portcullis_core::Now;
+    use crate::validate::{Config, Query};
+    use portcullis_core::{Head, Now, Upgrade};
 
     fn ctx() -> RequestContext {
         let now = Now { monotonic_ms: 0, unix_ms: 1_700_000_000_000 };
@@ -378,6 +387,30 @@ mod tests {
         let error = Template::new("application/json", r#"{"a":"{limt}"}"#).unwrap_err();
         assert_eq!(error.name, "limt");
         assert!(error.to_string().contains("{limit}"));
+    }
+
+    #[test]
+    fn an_invalid_request_is_told_every_place_and_no_value() {
+        let rules = Config { query: Some(Query::default()), body: None };
+        let head = Head {
+            method: "GET",
+            path: "/",
+            query: Some("a%22b=quince%00&c=%zz"),
+            authority: "",
+            secure: false,
+            upgrade: Upgrade::None,
+            fields: &[],
+        };
+        let mut ctx = ctx();
+        ctx.invalid = rules.judge_head(&head).err();
+        let reply = Replies::default().denial(&Denial::Invalid(422), &ctx);
+        let value: serde_json::Value = serde_json::from_slice(&reply.body).unwrap();
+        assert_eq!((reply.status, &value["title"]), (422, &"Unprocessable Content".into()));
+        assert_eq!(value["errors"][0]["parameter"], "a\"b");
+        assert_eq!(value["errors"][1]["parameter"], "c");
+        assert!(!body(&reply).contains("quince"));
+        // Another refusal says nothing of it.
+        assert!(!body(&Replies::default().denial(&Denial::Internal, &ctx)).contains("errors"));
     }
 
     #[test]

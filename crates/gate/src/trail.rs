@@ -10,6 +10,7 @@ use portcullis_core::{Denial, Head};
 
 use crate::context::RequestContext;
 use crate::policy::Policy;
+use crate::validate::Invalid;
 
 /// The texts of a request that outlive its head: one buffer, reused from request to request.
 #[derive(Debug, Default)]
@@ -186,7 +187,12 @@ fn event_of(denial: &Denial, ctx: &RequestContext) -> Option<(EventKind, Cow<'st
         Denial::Malformed(how) | Denial::NotImplemented(how) | Denial::VersionNotSupported(how) => {
             (EventKind::SuspiciousActivity, format!("Suspicious activity: malformed request ({how})").into())
         }
-        Denial::RequestTimeout
+        Denial::Invalid(_) if ctx.invalid.as_ref().is_some_and(Invalid::is_suspicious) => (
+            EventKind::SuspiciousActivity,
+            "Suspicious activity: control characters or broken text in the query or the body".into(),
+        ),
+        Denial::Invalid(_)
+        | Denial::RequestTimeout
         | Denial::BodyTooLarge
         | Denial::TargetTooLong
         | Denial::HeadersTooLarge

@@ -29,6 +29,8 @@ pub struct Toward<'a> {
     pub body: Body,
     /// The protocol to upgrade to, as the client named it.
     pub upgrade: Option<&'a str>,
+    /// Whether the body was held: whoever waits for `100 Continue` got it from the gateway.
+    pub held: bool,
     /// What to name in `Host` when the client named nothing (HTTP/1.0).
     pub fallback_host: &'a str,
 }
@@ -49,6 +51,7 @@ impl Toward<'_> {
         out.extend_from_slice(host.as_bytes());
         out.extend_from_slice(b"\r\n");
         let nominated = nominates(head);
+        let metered = head.upgrade == Upgrade::WebSocket && self.route.websocket.max_message != 0;
         let mut traced = false;
         for field in head.fields {
             if hop_by_hop(field.name)
@@ -59,6 +62,9 @@ impl Toward<'_> {
                 continue;
             }
             match field.name.len() {
+                6 if self.held && field.name.eq_ignore_ascii_case("expect") => continue,
+                // Compressed messages could not be measured.
+                24 if metered && field.name.eq_ignore_ascii_case("sec-websocket-extensions") => continue,
                 12 if field.name.eq_ignore_ascii_case("x-request-id") => continue,
                 11 if field.name.eq_ignore_ascii_case("traceparent") => {
                     if traced || !is_traceparent(field.value) {

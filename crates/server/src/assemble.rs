@@ -15,6 +15,7 @@ use portcullis_gate::policy::{
     Own, Parts, Policy, PolicyError, ReplaceErrors, Route, Target, UnknownRoutes, WebSocketRules,
 };
 use portcullis_gate::reply::{Replies, Template, UPSTREAM_ERROR};
+use portcullis_gate::validate;
 use portcullis_proxy::{Bind, Caps, Endpoint, Listener, Settings, Snapshot, Upstream};
 
 use crate::config::model::{self, Config};
@@ -170,12 +171,14 @@ fn named_route(config: &Config, route: &model::Route) -> Route {
         target: Target::Upstream(route.upstream),
         pass_credentials: config.upstreams[route.upstream].pass_credentials,
         max_body: route.body_max,
+        validate: route.validate.clone(),
         websocket: WebSocketRules {
             idle_ms: route.websocket.idle_timeout.map_or(0, |idle| idle.as_millis() as u64),
             connections: route
                 .websocket
                 .connections
                 .map_or(0, |count| u32::try_from(count).unwrap_or(u32::MAX)),
+            max_message: route.websocket.max_message.unwrap_or(0),
         },
     }
 }
@@ -190,22 +193,14 @@ fn default_route(config: &Config) -> Route {
         target: Target::Upstream(config.default_upstream),
         pass_credentials: config.upstreams[config.default_upstream].pass_credentials,
         max_body: config.server.caps.body,
+        validate: validate::Config { query: config.query.clone(), body: None },
         websocket: WebSocketRules::default(),
     }
 }
 
 /// The gateway's own endpoints are open and never limited: a health check must not lock itself out.
 fn own_route(path: &str, own: Own) -> Route {
-    Route {
-        name: path.into(),
-        accepts: Vec::new(),
-        before_authn: Vec::new(),
-        after_authn: Vec::new(),
-        target: Target::Own(own),
-        pass_credentials: false,
-        max_body: 0,
-        websocket: WebSocketRules::default(),
-    }
+    Route { max_body: 0, ..Route::open(path, Target::Own(own)) }
 }
 
 fn cross_origin(config: &Config) -> Result<Option<Cors>, Problems> {

@@ -8,6 +8,7 @@
 mod behind;
 mod bodies;
 mod compare;
+mod environment;
 mod express;
 mod fastapi;
 mod sockets;

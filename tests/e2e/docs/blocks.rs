@@ -111,7 +111,7 @@ impl Page {
             }
             ("expect", false) => block.expect.push(value.to_owned()),
             ("exit", false) => {
-                block.exit = value.parse().unwrap_or_else(|_| panic!("{place}: exit: {value}"))
+                block.exit = value.parse().unwrap_or_else(|_| panic!("{place}: exit: {value}"));
             }
             ("elsewhere", false) => block.elsewhere = Some(value.to_owned()),
             ("by-hand", false) => block.by_hand = Some(value.to_owned()),

@@ -2,34 +2,63 @@
 
 use portcullis_tests::{Launch, Scratch, shell};
 
-use super::blocks::pages;
+use super::blocks::{pages, root};
 
-/// A key of sixty-four characters that nobody uses.
-const SECRET: &str = "0d9c4f6a1be87325c0f1d2e3b4a5968778695a4b3c2d1e0f9e8d7c6b5a493827";
+/// A secret that nobody uses, another one for each name.
+fn secret(name: &str) -> String {
+    format!("0d9c4f6a1be87325c0f1d2e3b4a5968778695a4b3c2d1e0f9e8d7c6b5a493827-{name}")
+}
 
 #[test]
 fn every_example_is_read() {
-    let folder = Scratch::new();
-    shell(
-        "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -keyout key.pem -out cert.pem \
-         -days 2 -subj /CN=example -addext subjectAltName=DNS:example 2>/dev/null",
-        &folder,
-    );
-    let pem = |name: &str| folder.read(name).unwrap();
-    let (cert, key) = (pem("cert.pem"), pem("key.pem"));
+    let certificate = Certificate::new();
     for page in pages() {
         for block in page.blocks().iter().filter(|block| block.language == "toml") {
-            let place = format!("{}:{}", page.name, block.line);
-            let mut launch = Launch::command("config show").file("cert.pem", &cert).file("key.pem", &key);
-            for name in named(&block.text, "\"env:") {
-                launch = launch.env(&name, SECRET);
-            }
-            for name in named(&block.text, "\"file:") {
-                launch = launch.file(&name, SECRET);
-            }
-            let (good, said) = launch.config(&whole(&block.text)).finish();
-            assert!(good, "{place}:\n{}\n{said}", block.text);
+            let (good, said) = certificate.read(&whole(&block.text));
+            assert!(good, "{}:{}:\n{}\n{said}", page.name, block.line, block.text);
         }
+    }
+}
+
+#[test]
+fn the_complete_example_is_read_and_its_tests_pass() {
+    let text = std::fs::read_to_string(root().join("docs/portcullis.example.toml")).unwrap();
+    let certificate = Certificate::new();
+    let (good, said) = certificate.read(&text);
+    assert!(good, "{said}");
+    let (good, said) = certificate.with("test", &text);
+    assert!(good && said.contains(" passed, 0 failed"), "{said}");
+}
+
+/// What examples with TLS name: `cert.pem` and `key.pem`.
+struct Certificate {
+    cert: String,
+    key: String,
+}
+
+impl Certificate {
+    fn new() -> Self {
+        let folder = Scratch::new();
+        let command = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 \
+                       -keyout key.pem -out cert.pem -subj /CN=example 2>&1";
+        shell(command, &folder);
+        Self { cert: folder.read("cert.pem").unwrap(), key: folder.read("key.pem").unwrap() }
+    }
+
+    fn read(&self, text: &str) -> (bool, String) {
+        self.with("config show", text)
+    }
+
+    /// Runs a command on a configuration, with everything there that it names.
+    fn with(&self, command: &str, text: &str) -> (bool, String) {
+        let mut launch = Launch::command(command).file("cert.pem", &self.cert).file("key.pem", &self.key);
+        for name in named(text, "\"env:") {
+            launch = launch.env(&name, &secret(&name));
+        }
+        for name in named(text, "\"file:") {
+            launch = launch.file(&name, &secret(&name));
+        }
+        launch.config(text).finish()
     }
 }
 
@@ -46,7 +75,7 @@ fn whole(piece: &str) -> String {
     let defines = |section: &str| piece.lines().any(|line| line.trim() == section);
     for (scheme, section) in [("api-key", "[auth.api_key]"), ("ingest-token", "[auth.ingest_token]")] {
         if piece.contains(&format!("\"{scheme}\"")) && !defines(section) && !has("profile") {
-            text.push_str(&format!("\n{section}\nvalue = \"{SECRET}\"\n"));
+            text.push_str(&format!("\n{section}\nvalue = \"{}\"\n", secret(scheme)));
         }
     }
     text

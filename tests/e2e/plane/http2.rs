@@ -276,7 +276,7 @@ fn an_application_that_answers_early_still_gets_the_whole_body() {
             }
             drop(sender_of_pieces);
         };
-        let (_, body) = tokio::join!(uploading, answer.into_body().collect());
+        let ((), body) = tokio::join!(uploading, answer.into_body().collect());
         assert_eq!(body.unwrap().to_bytes(), "ok");
         // What is on its way still has to leave this side.
         loop {

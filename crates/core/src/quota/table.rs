@@ -207,8 +207,8 @@ mod tests {
                 limit: 60,
                 window_s: 60,
                 remaining: 0,
-                reset_ms: 5000 + 590 + 60_000 - 6000,
-                retry_after_ms: 5000 + 30 + 60_000 - 6000,
+                reset_ms: 5000 + 590 + 60_001 - 6000,
+                retry_after_ms: 5000 + 30 + 60_001 - 6000,
             }
         );
         assert!(table.take(key("b"), key("all"), &rate, 6000).admitted);

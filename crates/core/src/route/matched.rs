@@ -12,7 +12,7 @@ const NONE: u32 = u32::MAX;
 /// Where a request goes.
 #[derive(Debug, Clone)]
 pub struct Match<'a> {
-    /// The place of the route's pattern in the list given to [`RouteTable::build`]; `None`: no pattern.
+    /// The place of the route's pattern in the list given to [`super::RouteTable::build`]; `None`: no pattern.
     pub route: Option<usize>,
     /// The parameters.
     pub params: Params<'a>,

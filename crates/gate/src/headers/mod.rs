@@ -13,18 +13,6 @@ pub struct HeaderRule {
     pub tls_only: bool,
 }
 
-impl HeaderRule {
-    /// A header with the gateway's value, whatever the application says.
-    pub fn fixed(name: &str, value: &str) -> Self {
-        Self { name: name.into(), value: value.into(), keep: false, tls_only: false }
-    }
-
-    /// A header with the gateway's value unless the application has its own.
-    pub fn fallback(name: &str, value: &str) -> Self {
-        Self { keep: true, ..Self::fixed(name, value) }
-    }
-}
-
 /// What the headers stage is built from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
@@ -34,27 +22,34 @@ pub struct Config {
     pub remove: Vec<Box<str>>,
 }
 
+/// The security headers of every answer: name, value, whether the application's own stands. After the OWASP
+/// secure headers project: where an application chose its own framing, referrers or content sources, that
+/// choice stays, and a policy that could break its pages is for the configuration to choose.
+pub const SECURE: [(&str, &str, bool); 6] = [
+    ("X-Content-Type-Options", "nosniff", false),
+    ("X-Frame-Options", "DENY", true),
+    ("Content-Security-Policy", "frame-ancestors 'none'", true),
+    ("Referrer-Policy", "strict-origin-when-cross-origin", true),
+    (HSTS, "max-age=31536000; includeSubDomains", false),
+    ("X-XSS-Protection", "0", true),
+];
+
+/// Sent over TLS only (RFC 6797 section 7.2).
+pub const HSTS: &str = "Strict-Transport-Security";
+
+/// What an application says of itself, and nobody needs.
+pub const REMOVED: [&str; 5] =
+    ["Server", "X-Powered-By", "X-AspNet-Version", "X-AspNetMvc-Version", "X-Runtime"];
+
 impl Default for Config {
-    /// Safe for an API and for the pages that an application serves beside it: where the application made
-    /// its own choice about framing, referrers or content sources, that choice stays.
     fn default() -> Self {
-        let mut hsts = HeaderRule::fixed("Strict-Transport-Security", "max-age=31536000; includeSubDomains");
-        hsts.tls_only = true;
-        Self {
-            set: vec![
-                HeaderRule::fixed("X-Content-Type-Options", "nosniff"),
-                HeaderRule::fallback("X-Frame-Options", "DENY"),
-                HeaderRule::fallback("Referrer-Policy", "strict-origin-when-cross-origin"),
-                HeaderRule::fallback(
-                    "Content-Security-Policy",
-                    "frame-ancestors 'none'; object-src 'none'; base-uri 'self'",
-                ),
-                hsts,
-            ],
-            remove: ["Server", "X-Powered-By", "X-AspNet-Version", "X-AspNetMvc-Version", "X-Runtime"]
-                .map(Into::into)
-                .to_vec(),
-        }
+        let rule = |(name, value, keep): (&str, &str, bool)| HeaderRule {
+            name: name.into(),
+            value: value.into(),
+            keep,
+            tls_only: name == HSTS,
+        };
+        Self { set: SECURE.map(rule).into(), remove: REMOVED.map(Into::into).into() }
     }
 }
 

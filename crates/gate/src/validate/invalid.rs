@@ -108,6 +108,11 @@ impl Invalid {
         }
     }
 
+    /// Whether no honest client sends such a thing: control characters, or bytes that are no text.
+    pub fn is_suspicious(&self) -> bool {
+        self.issues.iter().any(|issue| matches!(issue.problem, Problem::ControlCharacter | Problem::NotUtf8))
+    }
+
     /// The issues as a JSON array, for the member `errors` of a problem document (RFC 9457 section 3):
     /// each an object with `detail` and where, as `pointer`, `parameter` or `header`.
     pub fn to_json(&self) -> String {

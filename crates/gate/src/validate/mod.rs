@@ -31,7 +31,7 @@ pub struct Config {
 /// What a body may be. An empty one always passes: whether it may be left out is the application's to say.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Body {
-    /// The largest one. It is held until it is judged.
+    /// The largest one that is held to be judged by `json`.
     pub held: Held,
     /// Media types it may have, in lower case and without parameters (`application/json`); empty for any.
     pub types: Vec<Box<str>>,
@@ -65,9 +65,14 @@ impl Default for Held {
 }
 
 impl Config {
+    /// Whether it takes everything.
+    pub fn is_empty(&self) -> bool {
+        self.query.is_none() && self.body.is_none()
+    }
+
     /// How many bytes of the body to hold for [`Config::judge_body`]; nothing where it is not judged.
     pub fn holds(&self) -> Option<usize> {
-        self.body.as_ref().map(|body| body.held.bytes())
+        self.body.as_ref().filter(|body| body.json.is_some()).map(|body| body.held.bytes())
     }
 
     /// Judges the query and what the head says of the body.
@@ -86,10 +91,12 @@ impl Config {
     /// shown as far as it was read.
     pub fn judge_body(&self, body: &[u8]) -> Result<(), Invalid> {
         let mut invalid = Invalid::default();
-        if let Some(rules) = self.body.as_ref().filter(|_| !body.is_empty()) {
+        if let Some(rules) = &self.body
+            && let Some(object) = rules.json.as_ref().filter(|_| !body.is_empty())
+        {
             if body.len() > rules.held.bytes() {
                 invalid.add(Place::Body, Problem::TooLarge { most: rules.held.bytes() });
-            } else if let Some(object) = &rules.json {
+            } else {
                 object.judge(body, &mut invalid);
             }
         }
@@ -101,7 +108,7 @@ impl Body {
     fn judge_head(&self, head: &Head<'_>, invalid: &mut Invalid) {
         let most = self.held.bytes();
         let length = head.text("content-length").and_then(|text| text.trim().parse::<u64>().ok());
-        if length.is_some_and(|length| length > most as u64) {
+        if self.json.is_some() && length.is_some_and(|length| length > most as u64) {
             invalid.add(Place::Body, Problem::TooLarge { most });
         }
         let empty = length.unwrap_or(0) == 0 && head.field("transfer-encoding").is_none();
@@ -218,6 +225,19 @@ mod tests {
         assert_eq!(Held::new(64 * 1024), Some(Held::MOST));
         assert_eq!(Held::new(64 * 1024 + 1), None);
         assert_eq!(Held::new(u64::MAX), None);
+    }
+
+    #[test]
+    fn a_body_of_which_only_the_type_counts_is_not_held() {
+        let body = Body { types: vec!["image/png".into()], ..Body::default() };
+        let config = Config { query: None, body: Some(body) };
+        assert_eq!(config.holds(), None);
+        let large = [
+            Field { name: "Content-Type", value: b"image/png" },
+            Field { name: "Content-Length", value: b"1000000" },
+        ];
+        assert_eq!(config.judge_head(&head(None, &large)), Ok(()));
+        assert_eq!(config.judge_body(&[0; 100_000]), Ok(()));
     }
 
     #[test]

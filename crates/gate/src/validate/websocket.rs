@@ -152,6 +152,11 @@ impl Meter {
         cleared
     }
 
+    /// Whether a frame of the gateway's own may follow what was cleared: no frame is under way.
+    pub fn is_between(&self) -> bool {
+        self.payload_left == 0
+    }
+
     /// Whether the client has sent its close frame.
     pub fn is_closed(&self) -> bool {
         self.closed
@@ -271,6 +276,46 @@ impl Header {
             length,
             size,
         }))
+    }
+}
+
+/// Finds where the frames of the application end, so that something of the gateway's can stand between two.
+#[derive(Debug, Clone, Default)]
+pub struct Boundary {
+    payload_left: u64,
+    /// What came is no frame: where the next one begins cannot be told any more.
+    lost: bool,
+}
+
+impl Boundary {
+    /// How many of these bytes, from the first, may be forwarded now: all but the beginning of a frame header.
+    /// Show the others again, with what follows them.
+    pub fn clear(&mut self, bytes: &[u8]) -> usize {
+        let mut cleared = 0;
+        while !self.lost {
+            cleared += self.finish(&bytes[cleared..]);
+            match Header::read(&bytes[cleared..]) {
+                Ok(None) => return cleared,
+                Ok(Some(header)) => {
+                    cleared += header.size;
+                    self.payload_left = header.length;
+                }
+                Err(_) => self.lost = true,
+            }
+        }
+        bytes.len()
+    }
+
+    /// How many of these bytes, from the first, belong to the frame under way; they count as forwarded.
+    pub fn finish(&mut self, bytes: &[u8]) -> usize {
+        let payload = usize::try_from(self.payload_left).unwrap_or(usize::MAX).min(bytes.len());
+        self.payload_left -= payload as u64;
+        payload
+    }
+
+    /// Whether a frame of the gateway's own may follow what was cleared.
+    pub fn is_between(&self) -> bool {
+        self.payload_left == 0 && !self.lost
     }
 }
 

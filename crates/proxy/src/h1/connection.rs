@@ -67,17 +67,18 @@ pub async fn serve(core: Rc<Core>, door: Door) -> Option<(Stream, Buffer)> {
     None
 }
 
-struct Connection {
-    core: Rc<Core>,
-    stream: Stream,
+/// A connection, and what is kept of it between two requests.
+pub(super) struct Connection {
+    pub(super) core: Rc<Core>,
+    pub(super) stream: Stream,
     caller: Caller,
-    inbox: Buffer,
+    pub(super) inbox: Buffer,
     /// The head for the application.
-    out: Vec<u8>,
+    pub(super) out: Vec<u8>,
     /// What the client is answered.
-    reply: Vec<u8>,
+    pub(super) reply: Vec<u8>,
     trail: Trail,
-    deadline: Deadline,
+    pub(super) deadline: Deadline,
     /// How much of the inbox was looked through for the end of a head.
     seen: usize,
 }
@@ -106,7 +107,7 @@ impl Connection {
                 Decision::Answer(answered) => self.answer(&local, *answered).await,
                 Decision::Forward(forward) => {
                     self.inbox.consume(forward.facts.head_len);
-                    self.forward(&local, &forward).await
+                    self.forward(&local, forward).await
                 }
             };
             match then {
@@ -231,7 +232,7 @@ impl Connection {
     }
 
     /// Writes the reply; `false` when the client is gone or too slow.
-    fn poll_reply(&mut self, cx: &mut Context<'_>) -> Poll<bool> {
+    pub(super) fn poll_reply(&mut self, cx: &mut Context<'_>) -> Poll<bool> {
         let mut written = 0;
         while written < self.reply.len() {
             match self.stream.poll_put(cx, &self.reply[written..]) {
@@ -307,7 +308,7 @@ impl Connection {
     }
 
     /// Sends an admitted request on and passes the answer back.
-    async fn forward(&mut self, local: &Rc<Local>, forward: &Forward) -> Then {
+    async fn forward(&mut self, local: &Rc<Local>, mut forward: Box<Forward>) -> Then {
         let core = Rc::clone(&self.core);
         let route = forward.permit.route(&local.policy);
         let pool = &local.pools[forward.upstream];
@@ -318,14 +319,22 @@ impl Connection {
                     Some(tunneled) => Some(tunneled),
                     None => {
                         return self
-                            .fail(local, forward, Failure::Denied(Denial::TooManyConnections), false)
+                            .fail(local, &forward, Failure::Denied(Denial::TooManyConnections), false)
                             .await;
                     }
                 }
             }
         };
         let mut upload = Upload::new(forward.facts.body, route.max_body);
-        if let Err(failure) = upload.join(&mut self.inbox, &mut self.out) {
+        let joined = match forward.permit.holds(&local.policy) {
+            Some(most) => self.hold(local, &mut forward, &mut upload, most).await,
+            None => upload.join(&mut self.inbox, &mut self.out),
+        };
+        let forward = &mut *forward;
+        if let Err(failure) = joined {
+            if failure == Failure::ClientGone {
+                self.record(local, forward, &upload, &Download::new(), true);
+            }
             return self.fail(local, forward, failure, upload.is_drained()).await;
         }
         let mut retried = false;
@@ -382,13 +391,15 @@ impl Connection {
                         upstream: stream,
                         outbox: std::mem::take(&mut download.outbox),
                         rules: route.websocket,
+                        framed: forward.facts.upgrade == Upgrade::WebSocket,
                     };
-                    let (sent, received) = relay.run(&mut self.deadline).await;
+                    let passed = relay.run(&mut self.deadline).await;
                     drop(tunneled);
-                    upload.bytes += sent;
-                    download.bytes += received;
+                    upload.bytes += passed.sent;
+                    download.bytes += passed.received;
+                    forward.ctx.notes.extend(passed.violation.map(tunnel::note));
                     self.record(local, forward, &upload, &download, false);
-                    return Then::Close;
+                    return if passed.violation.is_some() { Then::Linger } else { Then::Close };
                 }
                 Err(Failure::UpstreamSilent)
                     if reused && !retried && forward.facts.idempotent && upload.can_repeat() =>

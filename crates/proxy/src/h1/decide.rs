@@ -219,6 +219,7 @@ fn decide_head(
         ctx: &ctx,
         body: request.body,
         upgrade: request.upgrade,
+        held: permit.holds(&local.policy).is_some(),
         fallback_host: &local.settings.upstreams[upstream].name,
     }
     .write(out, || (core.random(), core.random() as u64));

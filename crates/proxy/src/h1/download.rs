@@ -312,6 +312,8 @@ impl Exchange<'_> {
                     answer::write_interim(self.reply, &head, policy, ctx);
                 }
             }
+            // Whoever is let in for a WebSocket is let in for nothing else.
+            200..=299 if self.forward.permit.is_handshake(policy) => return Err(malformed),
             _ => {
                 let keep = answer::keeps(facts, &head) && !self.core.shared.is_draining();
                 self.download.status = status;

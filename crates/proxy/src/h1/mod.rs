@@ -5,6 +5,7 @@ mod connection;
 mod decide;
 mod download;
 mod exchange;
+mod hold;
 mod upload;
 
 pub use answer::{is_nominated, nominating};

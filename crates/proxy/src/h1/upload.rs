@@ -95,6 +95,24 @@ impl Upload {
         Ok(())
     }
 
+    /// Moves the payload of what came into `body`, up to one byte more than `most`.
+    pub fn take(&mut self, inbox: &mut Buffer, body: &mut Vec<u8>, most: usize) -> Result<(), Failure> {
+        while !self.is_done() && !inbox.is_empty() && body.len() <= most {
+            let (count, piece) =
+                self.decoder.advance(inbox.filled()).map_err(|error| Failure::Denied(denial_of(error)))?;
+            if piece == Piece::Data {
+                let taken = &inbox.filled()[..count];
+                body.extend_from_slice(&taken[..count.min(most + 1 - body.len())]);
+                self.bytes += count as u64;
+            }
+            inbox.consume(count);
+            if count == 0 {
+                break;
+            }
+        }
+        Ok(())
+    }
+
     /// Checks what is in the inbox; `ready` grows by what may go.
     fn scan(&mut self, inbox: &Buffer) -> Result<(), Failure> {
         let bytes = inbox.filled();

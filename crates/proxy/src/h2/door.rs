@@ -21,6 +21,7 @@ use portcullis_wire::{self as wire, Body};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::exchange::{self, Asked, Relay};
+use super::hold;
 use super::record::Record;
 use super::stall::Stalling;
 use crate::buffers::Buffer;
@@ -99,7 +100,7 @@ async fn answer(core: Rc<Core>, caller: Caller, request: Request<Incoming>) -> A
             core.shared.gate.admit(&local.policy, &head, &mut ctx).map(|admission| (admission, framing))
         }
     };
-    let record = Record::new(Rc::clone(&core), Rc::clone(&local), trail, since, ctx);
+    let mut record = Record::new(Rc::clone(&core), Rc::clone(&local), trail, since, ctx);
     let (permit, framing) = match decided {
         Ok((Admission::Forward(permit), framing)) => (permit, framing),
         Ok((Admission::Preflight, _)) => return ours(&local, Reply::preflight(), record, None, true),
@@ -116,10 +117,27 @@ async fn answer(core: Rc<Core>, caller: Caller, request: Request<Incoming>) -> A
             return ours(&local, reply, record, None, false);
         }
     };
+    let (body, framing, held) = match permit.holds(&local.policy) {
+        None => (Some(body), framing, None),
+        Some(most) => match hold::read(body, most, local.settings.caps.body_timeout).await {
+            Err(denial) => return refuse(&local, &denial, record),
+            Ok(held) => {
+                if let Err(invalid) = permit.judge_body(&local.policy, &held) {
+                    let denial = Denial::Invalid(invalid.status());
+                    record.ctx.invalid = Some(invalid);
+                    return refuse(&local, &denial, record);
+                }
+                let framing = if framing == Body::Empty { framing } else { Body::Length(held.len() as u64) };
+                (None, framing, Some(held))
+            }
+        },
+    };
     let mut out = core.buffers.text();
     write_toward(&core, &local, &head, &permit, &record.ctx, framing, upstream, &mut out);
+    out.extend_from_slice(held.as_deref().unwrap_or_default());
     let asked = Asked {
         out,
+        held: held.map_or(0, |held| held.len() as u64),
         framing,
         upstream,
         max_body: route.max_body,
@@ -193,6 +211,7 @@ fn write_toward(
         ctx,
         body,
         upgrade: None,
+        held: permit.holds(&local.policy).is_some(),
         fallback_host: &local.settings.upstreams[upstream].name,
     }
     .write(out, || (core.random(), core.random() as u64));

@@ -23,8 +23,10 @@ use crate::toward::hop_by_hop;
 
 /// A request ready to be sent.
 pub(super) struct Asked {
-    /// The head for the application.
+    /// The head for the application, and the body behind it where it was held.
     pub(super) out: Vec<u8>,
+    /// Bytes of a held body.
+    pub(super) held: u64,
     pub(super) framing: Body,
     pub(super) upstream: usize,
     pub(super) max_body: u64,
@@ -45,13 +47,13 @@ pub(super) async fn run(
     core: Rc<Core>,
     local: Rc<Local>,
     asked: Asked,
-    body: Incoming,
+    body: Option<Incoming>,
     ctx: &RequestContext,
 ) -> Result<Answered, Denial> {
     let pool = &local.pools[asked.upstream];
-    let mut incoming = Some(body);
+    let mut incoming = body;
+    let once_more = asked.idempotent && (incoming.is_none() || asked.framing == Body::Empty);
     let mut retried = false;
-    let head = asked.out;
     loop {
         let taken = if retried { None } else { pool.take() };
         let connection = match taken {
@@ -63,16 +65,7 @@ pub(super) async fn run(
         };
         core.shared.reached(asked.upstream, true);
         let reused = connection.reused;
-        let once_more = asked.idempotent && asked.framing == Body::Empty;
-        let upload = Upload::new(
-            Rc::clone(&local),
-            asked.upstream,
-            connection,
-            head.clone(),
-            incoming.take(),
-            asked.framing == Body::Chunked,
-            asked.max_body,
-        );
+        let upload = Upload::new(Rc::clone(&local), connection, incoming.take(), &asked);
         let mut relay = Relay {
             core: Rc::clone(&core),
             local: Rc::clone(&local),
@@ -87,7 +80,7 @@ pub(super) async fn run(
         };
         match poll_fn(|cx| relay.poll_head(cx, asked.head_only, ctx)).await {
             Ok(response) => {
-                core.buffers.put_text(head);
+                core.buffers.put_text(asked.out);
                 return Ok(match response {
                     Some(response) => Answered::Theirs(response, Box::new(relay)),
                     None => Answered::Replaced(relay.status),

@@ -3,6 +3,7 @@
 
 mod door;
 mod exchange;
+mod hold;
 mod record;
 mod stall;
 mod upload;

@@ -7,8 +7,9 @@ use std::task::{Context, Poll, ready};
 
 use hyper::body::{Body as HttpBody, Bytes, Frame, Incoming};
 use portcullis_core::Denial;
-use portcullis_wire as wire;
+use portcullis_wire::{self as wire, Body};
 
+use super::exchange::Asked;
 use super::record::Record;
 use crate::core::Local;
 use crate::deadline::Deadline;
@@ -36,30 +37,27 @@ pub(super) struct Upload {
 }
 
 impl Upload {
-    /// The upload of a request whose head was written to `head`.
+    /// The upload of what is asked; `incoming` is what of its body was not yet read.
     pub(super) fn new(
         local: Rc<Local>,
-        upstream: usize,
         connection: Connection,
-        head: Vec<u8>,
         incoming: Option<Incoming>,
-        chunked: bool,
-        max_body: u64,
+        asked: &Asked,
     ) -> Self {
         let deadline = Deadline::new(local.settings.caps.body_timeout);
         Self {
             local,
-            upstream,
+            upstream: asked.upstream,
             connection,
             deadline,
-            pending: head,
+            pending: asked.out.clone(),
             written: 0,
             incoming,
-            chunked,
-            max_body,
+            chunked: asked.framing == Body::Chunked,
+            max_body: asked.max_body,
             sent: false,
             broken: false,
-            bytes: 0,
+            bytes: asked.held,
         }
     }
 

@@ -26,6 +26,8 @@ pub enum Kind {
     Origins,
     Methods,
     HeaderNames,
+    /// Texts.
+    Words,
     /// `none`, one scheme or a list of schemes.
     Schemes,
     /// Text, `false`, or a table.
@@ -133,6 +135,10 @@ pub const KEYS: &[Key] = &[
     key("headers.secure", K::Bool, D::Bool(true), "The security headers of the gateway; `false` adds none of them"),
     key("headers.*", K::Header, D::None, "A header of every answer: its value, `false` to remove it, or { value, keep = true } to let the application's own stand"),
 
+    key("query.check", K::Bool, D::Bool(false), "Whether every query must be text: 422 for control characters, broken escapes and what is not UTF-8"),
+    key("query.max_count", K::Integer(1, 10_000), D::Integer(100), "Most parameters of a query that is checked"),
+    key("query.max_length", K::Size, D::Text("4 KiB"), "Longest name or value of a parameter that is checked, decoded"),
+
     key("limits[].rate", K::Rate, D::None, "`COUNT/[N]UNIT [per SCOPE]`: 100/minute per ip"),
     key("limits[].mode", K::Choice(MODES), D::Text("enforce"), "`observe` counts and logs and refuses nobody"),
     key("limits[].name", K::Text, D::None, "For logs, and so that a later layer can replace it"),
@@ -142,7 +148,16 @@ pub const KEYS: &[Key] = &[
     key("routes[].limits", K::Limits, D::List(&[]), "Limits of this route, beside the general ones"),
     key("routes[].upstream", K::Text, D::Computed("`upstream`"), "The name of one of `[upstreams]`"),
     key("routes[].mode", K::Choice(MODES), D::Text("enforce"), "`observe` evaluates authentication and limits, logs them and refuses nobody"),
-    key("routes[].body.max", K::Size, D::Computed("`server.caps.body`"), "Largest request body"),
+    key("routes[].query.names", K::Words, D::Computed("any"), "The parameters that a query of this route may have; an empty list for none"),
+    key("routes[].query.max_count", K::Integer(1, 10_000), D::Computed("`query.max_count`"), "Most parameters"),
+    key("routes[].query.max_length", K::Size, D::Computed("`query.max_length`"), "Longest name or value of a parameter, decoded"),
+    key("routes[].body.max", K::Size, D::Computed("`server.caps.body`; 64 KiB where `fields`, `max_depth`, `max_fields` or `hold` stands"), "Largest request body"),
+    key("routes[].body.content_types", K::Words, D::Computed("any"), "Media types that a body may have; others are answered 415"),
+    key("routes[].body.fields", K::Fields, D::Computed("any"), "A body is a JSON object with these fields and no other: `string`, `number`, `boolean` or `any`; 422 for what is not"),
+    key("routes[].body.max_depth", K::Integer(1, 64), D::Computed("8"), "A body is a JSON object with objects and lists in each other to this depth at most"),
+    key("routes[].body.max_fields", K::Integer(1, 10_000), D::Computed("100"), "A body is a JSON object, none of its objects with more fields than this"),
+    key("routes[].body.hold", K::Size, D::Computed("`routes[].body.max`, at most 64 KiB"), "Largest body that is held until it was judged as JSON; larger ones are answered 413"),
+    key("routes[].websocket.max_message", K::Size, D::None, "Largest message of a client; a larger one closes the WebSocket with 1009. Frames are checked, and nothing is compressed"),
     key("routes[].websocket.idle_timeout", K::Duration, D::None, "Closes a WebSocket on which nothing passed for so long"),
     key("routes[].websocket.connections", K::Integer(1, 10_000_000), D::None, "Open WebSockets of this route"),
 
@@ -183,7 +198,6 @@ pub const LATER: &[&str] = &[
     "routes[].body.schema",
     "routes[].body.public_urls",
     "routes[].websocket.auth_timeout",
-    "routes[].websocket.max_message",
     "routes[].websocket.messages",
     "routes[].websocket.connections_per_ip",
     "endpoints.auth",

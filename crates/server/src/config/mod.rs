@@ -26,7 +26,6 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-pub use decode::{REMOVED_HEADERS, SECURE_HEADERS};
 use dialect::Facts;
 pub use model::Config;
 use names::Names;

@@ -12,6 +12,7 @@ use portcullis_core::identity::Scheme;
 use portcullis_core::quota::{Rate, Scope};
 use portcullis_core::route::Pattern;
 use portcullis_core::secret::Strength;
+use portcullis_gate::validate;
 
 use super::origin::Origin;
 
@@ -33,6 +34,8 @@ pub struct Config {
     /// Limits of every route.
     pub limits: Vec<Limit>,
     pub routes: Vec<Route>,
+    /// What every query may be, where routes say nothing else.
+    pub query: Option<validate::Query>,
     /// By denial code, and `upstream-error` for answers of the application that are replaced.
     pub replies: BTreeMap<&'static str, Reply>,
     /// Which answers of the application are replaced, the environment taken into account.
@@ -269,6 +272,8 @@ pub struct Route {
     pub mode: Mode,
     /// Largest request body in bytes.
     pub body_max: u64,
+    /// What its query and body may be.
+    pub validate: validate::Config,
     pub websocket: WebSocket,
     pub origin: Origin,
 }
@@ -288,6 +293,8 @@ pub struct RoutePattern {
 pub struct WebSocket {
     pub idle_timeout: Option<Duration>,
     pub connections: Option<usize>,
+    /// Bytes.
+    pub max_message: Option<u64>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -301,7 +301,8 @@ fn kind_schema(kind: Kind) -> Json {
         | Kind::Networks
         | Kind::Origins
         | Kind::Methods
-        | Kind::HeaderNames => texts(),
+        | Kind::HeaderNames
+        | Kind::Words => texts(),
         Kind::Listen => {
             json!({ "type": ["string", "object", "array"], "items": { "type": ["string", "object"] } })
         }

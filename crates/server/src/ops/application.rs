@@ -22,12 +22,20 @@ const LIVED: Duration = Duration::from_secs(10);
 /// How long the application may take to end before it is killed.
 const GRACE: Duration = Duration::from_secs(10);
 
+/// What the application finds in its environment beside that of the process.
+pub type Environment = Vec<(String, String)>;
+
 /// Runs `command` until `stop` says so, restarting it with backoff when it dies.
-pub async fn keep_running(command: Vec<String>, log: Log, mut stop: watch::Receiver<bool>) {
+pub async fn keep_running(
+    command: Vec<String>,
+    environment: Environment,
+    log: Log,
+    mut stop: watch::Receiver<bool>,
+) {
     let mut wait = FIRST_WAIT;
     while !*stop.borrow() {
         let born = Instant::now();
-        match start(&command) {
+        match start(&command, &environment) {
             Ok(mut child) => {
                 tokio::select! {
                     ended = child.wait() => log.warn(&format!("the application ended ({})", described(ended))),
@@ -65,8 +73,13 @@ pub async fn answers(endpoint: &Endpoint, patience: Duration) -> bool {
 }
 
 /// The application leads a process group of its own, so that what it starts ends with it.
-fn start(command: &[String]) -> io::Result<Child> {
-    Command::new(&command[0]).args(&command[1..]).process_group(0).kill_on_drop(true).spawn()
+fn start(command: &[String], environment: &Environment) -> io::Result<Child> {
+    Command::new(&command[0])
+        .args(&command[1..])
+        .envs(environment.iter().map(|(name, value)| (name, value)))
+        .process_group(0)
+        .kill_on_drop(true)
+        .spawn()
 }
 
 /// Asks the application's process group to end, and kills it if it does not.

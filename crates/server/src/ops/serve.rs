@@ -41,7 +41,9 @@ pub fn serve(sources: &Sources, command: Vec<String>) -> Result<()> {
         let mut running = None;
         if !command.is_empty() {
             let endpoint = snapshot.settings.upstreams[loaded.config.default_upstream].endpoints[0].clone();
-            running = Some(tokio::spawn(application::keep_running(command, log.clone(), stopped)));
+            let environment = loaded.child_environment.clone();
+            running =
+                Some(tokio::spawn(application::keep_running(command, environment, log.clone(), stopped)));
             if !application::answers(&endpoint, STARTUP).await {
                 log.warn("the application does not answer yet; the gateway starts without it");
             }

@@ -291,3 +291,32 @@ proptest! {
         prop_assert_eq!(fed(Meter::new(50, false), &bytes, std::iter::repeat(1)), at_once);
     }
 }
+
+#[test]
+fn a_boundary_is_found_wherever_the_bytes_are_cut() {
+    // A text of five bytes, an empty pong, and a binary message of 300.
+    let mut stream = b"\x81\x05hello\x8a\x00\x82\x7e\x01\x2c".to_vec();
+    stream.resize(stream.len() + 300, 0x81);
+    let ends = [7, 9, stream.len()];
+    for cut in 0..=stream.len() {
+        let mut boundary = Boundary::default();
+        let cleared = boundary.clear(&stream[..cut]);
+        assert!(cut - cleared < 4, "{cut}: only a header is kept back");
+        assert_eq!(boundary.is_between(), cleared == 0 || ends.contains(&cleared), "{cut}");
+        let finished = boundary.finish(&stream[cleared..]);
+        assert!(
+            boundary.is_between() && (cleared + finished == 0 || ends.contains(&(cleared + finished))),
+            "{cut}"
+        );
+        assert_eq!(boundary.clear(&stream[cleared + finished..]), stream.len() - cleared - finished);
+    }
+}
+
+#[test]
+fn where_there_are_no_frames_there_is_no_boundary() {
+    let mut boundary = Boundary::default();
+    // A length in more bytes than it needs.
+    assert_eq!(boundary.clear(b"\x81\x7e\x00\x01x"), 5);
+    assert!(!boundary.is_between());
+    assert_eq!(boundary.clear(b"anything"), 8);
+}

@@ -3,26 +3,13 @@
 use std::collections::BTreeMap;
 
 use portcullis_core::Denial;
+use portcullis_gate::headers::{REMOVED, SECURE};
 
 use super::super::model::{HeaderAction, HeaderRule, PLACEHOLDERS, Reply, UPSTREAM_ERROR};
 use super::super::problem::Problem;
 use super::super::tree::{Node, Value};
 use super::super::value::{self, Complaint};
 use super::Reader;
-
-/// The security headers of the gateway: name, value, whether the application's own stands. After the OWASP
-/// secure headers project; a policy that breaks pages (CSP beyond framing) is for the configuration to choose.
-pub const SECURE: [(&str, &str, bool); 6] = [
-    ("X-Content-Type-Options", "nosniff", false),
-    ("X-Frame-Options", "DENY", true),
-    ("Content-Security-Policy", "frame-ancestors 'none'", true),
-    ("Referrer-Policy", "strict-origin-when-cross-origin", true),
-    ("Strict-Transport-Security", "max-age=31536000; includeSubDomains", false),
-    ("X-XSS-Protection", "0", true),
-];
-
-/// What the application says of itself, and nobody needs.
-pub const REMOVED: [&str; 4] = ["Server", "X-Powered-By", "X-AspNet-Version", "X-AspNetMvc-Version"];
 
 /// Headers that belong to the framing of the answer or to another section.
 const RESERVED: [&str; 10] = [

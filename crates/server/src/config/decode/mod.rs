@@ -5,8 +5,8 @@ mod access;
 mod headers;
 mod routes;
 mod server;
+mod validate;
 
-pub use headers::{REMOVED as REMOVED_HEADERS, SECURE as SECURE_HEADERS};
 pub(super) use server::socket_address;
 
 use std::cell::RefCell;
@@ -55,7 +55,10 @@ pub(super) fn decode(tree: &Table, context: &Context<'_>) -> Config {
         _ => ReplaceErrors::Never,
     };
     let endpoints = server::endpoints(&root);
-    let routes = routes::routes(&root, &auth, &upstreams, default_upstream, server.caps.body, &endpoints);
+    let query = validate::general(&root);
+    let defaults =
+        routes::Defaults { upstream: default_upstream, body_max: server.caps.body, query: query.as_ref() };
+    let routes = routes::routes(&root, &auth, &upstreams, &defaults, &endpoints);
     let tests = routes::tests(&root, &routes);
     routes::identity_limits(&limits, &auth.default, &routes, context);
     Config {
@@ -70,6 +73,7 @@ pub(super) fn decode(tree: &Table, context: &Context<'_>) -> Config {
         headers: headers::headers(&root),
         limits,
         routes,
+        query,
         replies: headers::replies(&root),
         replace_errors,
         endpoints,

@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use portcullis_core::Denial;
 use portcullis_core::quota::{LimitSpec, Scope};
 use portcullis_core::route::{Pattern, PatternError, RouteTable};
+use portcullis_gate::validate::Query;
 
 use super::super::model::{
     Auth, Endpoints, Limit, Mode, PolicyTest, Route, RouteAuth, RoutePattern, Upstream, WebSocket,
@@ -12,7 +13,7 @@ use super::super::model::{
 use super::super::problem::{Problem, nearest};
 use super::super::tree::{Node, Value};
 use super::super::value::{self, Complaint};
-use super::{Context, Reader, access, headers};
+use super::{Context, Reader, access, headers, validate};
 
 /// Scopes of the interface that a later version brings.
 const LATER_SCOPES: [&str; 2] = ["session", "device"];
@@ -48,12 +49,20 @@ pub(super) fn limit(node: &Node, name: &str) -> Result<Limit, Complaint> {
     })
 }
 
+/// What holds where a route says nothing.
+pub(super) struct Defaults<'a> {
+    /// Index into the upstreams.
+    pub upstream: usize,
+    /// Bytes.
+    pub body_max: u64,
+    pub query: Option<&'a Query>,
+}
+
 pub(super) fn routes(
     root: &Reader<'_>,
     auth: &Auth,
     upstreams: &[Upstream],
-    default_upstream: usize,
-    body_max: u64,
+    defaults: &Defaults<'_>,
     endpoints: &Endpoints,
 ) -> Vec<Route> {
     let mut routes: Vec<Route> = Vec::new();
@@ -107,7 +116,6 @@ pub(super) fn routes(
                 .mend("count `per ip`, or give the route an `auth`"),
             );
         }
-        let body = reader.section("body");
         let websocket = reader.section("websocket");
         let socket_keys = reader.node("websocket").is_some();
         if socket_keys && !pattern.methods.is_empty() && !pattern.methods.iter().any(|it| it == "WS") {
@@ -119,18 +127,21 @@ pub(super) fn routes(
                 .mend(format!("match = \"WS {}\"", pattern.path)),
             );
         }
+        let (validate, body_max) = validate::of_route(&reader, defaults);
         routes.push(Route {
             auth: route_auth,
             limits,
-            upstream: upstream(&reader, upstreams).unwrap_or(default_upstream),
+            upstream: upstream(&reader, upstreams).unwrap_or(defaults.upstream),
             mode: match reader.choice("mode", super::keys::MODES) {
                 Some("observe") => Mode::Observe,
                 _ => Mode::Enforce,
             },
-            body_max: if body.node("max").is_some() { body.size("max") } else { body_max },
+            body_max,
+            validate,
             websocket: WebSocket {
                 idle_timeout: websocket.leaf("idle_timeout", value::duration),
                 connections: websocket.integer("connections"),
+                max_message: websocket.leaf("max_message", value::size),
             },
             pattern,
             origin,

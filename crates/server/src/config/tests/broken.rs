@@ -104,7 +104,7 @@ fn what_a_later_version_brings_is_said_so() {
         ("[[limits]]\nrate = \"1/minute per device\"\n", 3, "`per device` is not in this version", "per ip"),
         ("[auth.api_key]\nvalue = \"vault:a#b\"\n", 3, "`vault:` is not in this version", "env:NAME"),
         (
-            "[[routes]]\nmatch = \"WS /a\"\nwebsocket = { max_message = \"1 KiB\" }\n",
+            "[[routes]]\nmatch = \"WS /a\"\nwebsocket = { messages = \"60/minute\" }\n",
             4,
             "not in this version",
             "take it away",

@@ -6,6 +6,7 @@ mod dialects;
 mod layers;
 mod refused;
 mod shown;
+mod validate;
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};

@@ -1,5 +1,5 @@
 //! The production checklist: every item that configuration and environment can answer. A new item is a file
-//! (or a function in one) and a line in [`ITEMS`].
+//! (or a function in one) and a line in `ITEMS`.
 
 mod application;
 mod authentication;

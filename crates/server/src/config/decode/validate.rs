@@ -1,0 +1,127 @@
+//! What queries and bodies may be.
+
+use portcullis_gate::validate::{Body, Config, Held, Kind, Object, Query, UnknownKind};
+
+use super::super::problem::nearest;
+use super::super::tree::Node;
+use super::super::value::{self, Complaint};
+use super::Reader;
+use super::routes::Defaults;
+
+/// The keys that make a body one that is judged as JSON.
+const JUDGED: [&str; 4] = ["fields", "max_depth", "max_fields", "hold"];
+
+/// `[query]`: what every query may be; nothing where none is checked.
+pub(super) fn general(root: &Reader<'_>) -> Option<Query> {
+    let section = root.section("query");
+    let query = query(&section, &Query::default());
+    section.boolean("check").then_some(query)
+}
+
+/// What the query and the body of a route may be, and the largest body in bytes.
+pub(super) fn of_route(route: &Reader<'_>, defaults: &Defaults<'_>) -> (Config, u64) {
+    let query = if route.node("query").is_some() {
+        let general = defaults.query.cloned().unwrap_or_default();
+        Some(query(&route.section("query"), &general))
+    } else {
+        defaults.query.cloned()
+    };
+    let section = route.section("body");
+    let max = if section.node("max").is_some() { section.size("max") } else { defaults.body_max };
+    let (body, max) = body(&section, max);
+    (Config { query, body }, max)
+}
+
+fn query(section: &Reader<'_>, general: &Query) -> Query {
+    let names = section.node("names").is_some().then(|| section.list("names", word));
+    let length = section.leaf("max_length", value::size).and_then(|bytes| usize::try_from(bytes).ok());
+    Query {
+        names: names.or_else(|| general.names.clone()),
+        max_count: section.integer("max_count").unwrap_or(general.max_count),
+        max_length: length.unwrap_or(general.max_length),
+    }
+}
+
+fn body(section: &Reader<'_>, max: u64) -> (Option<Body>, u64) {
+    let types = section.list("content_types", media_type);
+    let judged = JUDGED.iter().any(|name| section.node(name).is_some());
+    if !judged {
+        let body = (!types.is_empty()).then(|| Body { types, ..Body::default() });
+        return (body, max);
+    }
+    let hold = section.leaf("hold", held).unwrap_or_default();
+    if let Some(node) = section.node("max")
+        && max > hold.bytes() as u64
+    {
+        let complaint = Complaint::new(
+            format!("what is judged is held, and {} bytes are at most", hold.bytes()),
+            "a smaller `max`; `hold` can be 64 KiB",
+        );
+        section.complain("max", node, complaint);
+    }
+    let held = Held::new(max).map_or(hold, |max| max.min(hold));
+    let defaults = Object::default();
+    let json = Object {
+        fields: section.node("fields").is_some().then(|| fields(section)),
+        max_depth: section.integer("max_depth").unwrap_or(defaults.max_depth),
+        max_fields: section.integer("max_fields").unwrap_or(defaults.max_fields),
+    };
+    (Some(Body { held, types, json: Some(json) }), held.bytes() as u64)
+}
+
+/// Names and types, in the order of their names.
+fn fields(section: &Reader<'_>) -> Vec<(Box<str>, Kind)> {
+    let Some(node) = section.node("fields") else { return Vec::new() };
+    let Some(table) = node.as_table() else {
+        let complaint = Complaint::new(
+            format!("{} stands where fields and their types are expected", node.kind()),
+            "{ force_update = \"boolean\" }",
+        );
+        section.complain("fields", node, complaint);
+        return Vec::new();
+    };
+    let mut fields = Vec::new();
+    for (name, node) in table {
+        match kind(node) {
+            Ok(kind) => fields.push((name.as_str().into(), kind)),
+            Err(complaint) => section.complain(&format!("fields.{name}"), node, complaint),
+        }
+    }
+    fields
+}
+
+fn kind(node: &Node) -> Result<Kind, Complaint> {
+    let word = value::text(node)?;
+    word.parse().map_err(|error: UnknownKind| {
+        let near = nearest(word, Kind::ALL.iter().map(|(name, _)| *name));
+        let mend = near.map_or_else(|| error.to_string(), |near| format!("did you mean `{near}`?"));
+        Complaint::new(format!("`{word}` is not a type"), mend)
+    })
+}
+
+fn held(node: &Node) -> Result<Held, Complaint> {
+    Held::new(value::size(node)?).ok_or_else(|| {
+        Complaint::new("more than one request may make the gateway hold", "\"64 KiB\" or less")
+    })
+}
+
+fn word(node: &Node) -> Result<Box<str>, Complaint> {
+    match value::text(node)? {
+        "" => Err(Complaint::new("an empty name", "name a parameter, or take it away")),
+        text => Ok(text.into()),
+    }
+}
+
+/// `type/subtype`, without parameters.
+fn media_type(node: &Node) -> Result<Box<str>, Complaint> {
+    let text = value::text(node)?;
+    match text.split_once('/') {
+        Some((one, two)) if value::is_token(one) && value::is_token(two) => {
+            Ok(text.to_ascii_lowercase().into())
+        }
+        _ => Err(Complaint::new(
+            format!("`{text}` is not a media type"),
+            "\"application/json\", without parameters",
+        )),
+    }
+}

@@ -1,0 +1,124 @@
+//! What queries, bodies and messages may be: from the file to the rules of the gate.
+
+use portcullis_gate::validate::{Held, Kind, Object, Query};
+
+use super::broken::all_are_refused;
+use super::{Case, SMALL};
+
+#[test]
+fn nothing_is_judged_where_nothing_is_said() {
+    let config = Case::config(&format!("{SMALL}[[routes]]\nmatch = \"/a\"\nbody = {{ max = \"10 MiB\" }}\n"))
+        .load()
+        .config;
+    assert_eq!(config.query, None);
+    assert!(config.routes[0].validate.is_empty());
+    assert_eq!(config.routes[0].body_max, 10 << 20);
+    assert_eq!(config.routes[0].websocket.max_message, None);
+}
+
+#[test]
+fn a_route_says_what_differs_from_every_query() {
+    let config = Case::config(&format!(
+        "{SMALL}[query]\ncheck = true\nmax_count = 7\n\
+         [[routes]]\nmatch = \"/a\"\n\
+         [[routes]]\nmatch = \"/b\"\nquery = {{ names = [\"limit\"], max_length = 9 }}\n\
+         [[routes]]\nmatch = \"/c\"\nquery = {{ names = [] }}\n"
+    ))
+    .load()
+    .config;
+    let general = Query { max_count: 7, ..Query::default() };
+    let of = |at: usize| config.routes[at].validate.query.clone().unwrap();
+    assert_eq!(config.query, Some(general.clone()));
+    assert_eq!(of(0), general);
+    assert_eq!(of(1), Query { names: Some(vec!["limit".into()]), max_count: 7, max_length: 9 });
+    assert_eq!(of(2), Query { names: Some(Vec::new()), ..general });
+}
+
+#[test]
+fn a_route_may_check_its_query_alone() {
+    let config = Case::config(&format!("{SMALL}[[routes]]\nmatch = \"/a\"\nquery = {{ max_count = 1 }}\n"))
+        .load()
+        .config;
+    assert_eq!(config.query, None);
+    assert_eq!(config.routes[0].validate.query, Some(Query { max_count: 1, ..Query::default() }));
+}
+
+#[test]
+fn what_is_judged_is_held_and_what_is_held_is_small() {
+    let body = |keys: &str| {
+        let config =
+            Case::config(&format!("{SMALL}[[routes]]\nmatch = \"/a\"\nbody = {{ {keys} }}\n")).load().config;
+        let route = config.routes.into_iter().next().unwrap();
+        (route.validate.body.unwrap(), route.body_max)
+    };
+    let (rules, max) =
+        body("fields = { a = \"boolean\", b = \"any\" }, content_types = \"Application/JSON\"");
+    assert_eq!((rules.held, max), (Held::MOST, 65_536));
+    assert_eq!(*rules.types[0], *"application/json");
+    let fields = Some(vec![("a".into(), Kind::Boolean), ("b".into(), Kind::Any)]);
+    assert_eq!(rules.json, Some(Object { fields, ..Object::default() }));
+
+    let (rules, max) = body("max = \"1 KiB\", max_depth = 2, max_fields = 3");
+    assert_eq!((rules.held.bytes(), max), (1024, 1024));
+    assert_eq!(rules.json, Some(Object { fields: None, max_depth: 2, max_fields: 3 }));
+
+    let (rules, max) = body("hold = 100");
+    assert_eq!((rules.held.bytes(), max, rules.json), (100, 100, Some(Object::default())));
+
+    // The type alone is judged by the head.
+    let (rules, max) = body("content_types = [\"image/png\"]");
+    assert_eq!((rules.json, max), (None, 1 << 20));
+}
+
+#[test]
+fn kalshiwhale_judges_what_its_guide_asks_for() {
+    let config = Case::profile("kalshiwhale").load().config;
+    assert_eq!(config.query, Some(Query::default()));
+    let refresh = config.routes.iter().find(|route| route.pattern.text == "POST /api/refresh").unwrap();
+    let fields = Some(vec![("force_update".into(), Kind::Boolean)]);
+    assert_eq!(refresh.validate.body.as_ref().unwrap().json.as_ref().unwrap().fields, fields);
+    let socket = config.routes.iter().find(|route| route.pattern.text == "WS /ws").unwrap();
+    assert_eq!(socket.websocket.max_message, Some(1024));
+    assert_eq!(socket.validate.query, Some(Query::default()));
+}
+
+#[test]
+fn wrong_rules_are_refused_where_they_stand() {
+    all_are_refused(&[
+        ("[query]\nchek = true\n", 3, "`chek`", "did you mean `check`?"),
+        ("[query]\nmax_count = 0\n", 3, "0 is out of range", "from 1"),
+        ("[[routes]]\nmatch = \"/a\"\nquery = { names = [\"\"] }\n", 4, "an empty name", "name a parameter"),
+        (
+            "[[routes]]\nmatch = \"/a\"\nbody = { fields = { a = \"bool\" } }\n",
+            4,
+            "`bool` is not a type",
+            "boolean",
+        ),
+        (
+            "[[routes]]\nmatch = \"/a\"\nbody = { fields = [\"a\"] }\n",
+            4,
+            "fields and their types",
+            "force_update",
+        ),
+        ("[[routes]]\nmatch = \"/a\"\nbody = { hold = \"1 MiB\" }\n", 4, "more than one request", "64 KiB"),
+        (
+            "[[routes]]\nmatch = \"/a\"\nbody = { max = \"1 MiB\", max_depth = 3 }\n",
+            4,
+            "65536 bytes are at most",
+            "a smaller `max`",
+        ),
+        (
+            "[[routes]]\nmatch = \"/a\"\nbody = { content_types = [\"json\"] }\n",
+            4,
+            "not a media type",
+            "application/json",
+        ),
+        (
+            "[[routes]]\nmatch = \"GET /a\"\nwebsocket = { max_message = 9 }\n",
+            4,
+            "no WebSocket matches",
+            "WS /a",
+        ),
+        ("[[routes]]\nmatch = \"WS /a\"\nwebsocket = { max_message = 0 }\n", 4, "a size of 0", "at least 1"),
+    ]);
+}
