@@ -95,8 +95,11 @@ impl Relay<'_> {
                 (Poll::Ready(End::Violation(violation)), _) => {
                     return Poll::Ready(Stop::Violation(violation));
                 }
-                (Poll::Ready(End::Gone), _) | (_, Poll::Ready(End::Gone)) => return Poll::Ready(Stop::Over),
-                (Poll::Ready(_), Poll::Ready(_)) => return Poll::Ready(Stop::Over),
+                (Poll::Ready(End::Gone), _)
+                | (_, Poll::Ready(End::Gone))
+                | (Poll::Ready(_), Poll::Ready(_)) => {
+                    return Poll::Ready(Stop::Over);
+                }
                 _ => {}
             }
             if up.closed || down.closed {

@@ -1,6 +1,8 @@
 //! `explain` says what happens: 10,000 generated requests are first explained, then sent to a running engine
 //! that counts and forwards, and both must agree.
 
+#![allow(clippy::expect_used, reason = "a test that cannot go on fails")]
+
 use std::io::{Read as _, Write as _};
 use std::net::{IpAddr, Ipv4Addr, TcpListener, TcpStream};
 use std::sync::Arc;
