@@ -1,6 +1,8 @@
 //! `explain` says what happens: 10,000 generated requests are first explained, then sent to a running engine
 //! that counts and forwards, and both must agree.
 
+#![allow(clippy::expect_used, reason = "a test that cannot go on fails")]
+
 use std::io::{Read as _, Write as _};
 use std::net::{IpAddr, Ipv4Addr, TcpListener, TcpStream};
 use std::sync::Arc;
@@ -49,6 +51,7 @@ fn route(name: &str, accepts: &[Scheme], limits: &[(&str, Mode)]) -> Route {
     Route {
         name: name.into(),
         accepts: accepts.to_vec(),
+        observe: name.starts_with("/observed"),
         before_authn,
         after_authn,
         target: Target::Upstream(0),

@@ -1,6 +1,8 @@
 //! Bodies that are judged before the application sees them, and WebSockets whose messages are measured: byte for
 //! byte, between a client and an application that are both played here.
 
+#![allow(clippy::expect_used, reason = "a test that cannot go on fails")]
+
 use std::io::{Read as _, Write as _};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};

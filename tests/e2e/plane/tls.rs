@@ -4,7 +4,8 @@ use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 
 use portcullis_tests::{
-    Certificate, Connection, Gateway, Launch, RawUpstream, Request, TlsClient, Upstream, over_tls, shell, until,
+    Certificate, Connection, Gateway, Launch, RawUpstream, Request, TlsClient, Upstream, over_tls, shell,
+    until,
 };
 use rustls::version::{TLS12, TLS13};
 use rustls::{NamedGroup, ProtocolVersion};
@@ -92,7 +93,9 @@ fn http_2_is_chosen_where_both_know_it() {
     let gateway = secure(&certificate, "http://127.0.0.1:1", "");
     let agreed = |offered: &[&str]| {
         let stream = certificate.client(&[&TLS13], offered).connect(gateway.address())?;
-        Ok::<_, std::io::Error>(stream.conn.alpn_protocol().map(|it| String::from_utf8_lossy(it).into_owned()))
+        Ok::<_, std::io::Error>(
+            stream.conn.alpn_protocol().map(|it| String::from_utf8_lossy(it).into_owned()),
+        )
     };
     assert_eq!(agreed(&["http/1.1", "h2"]).unwrap().as_deref(), Some("h2"));
     assert_eq!(agreed(&["http/1.1"]).unwrap().as_deref(), Some("http/1.1"));
@@ -141,7 +144,8 @@ fn renewed_files_are_picked_up_without_a_restart() {
 fn a_proxy_header_may_come_in_one_packet_with_the_hello() {
     let certificate = Certificate::new();
     let upstream = Upstream::ok();
-    let server = "trusted_proxies = [\"127.0.0.1\"]\nlisten = { address = \"127.0.0.1:0\", proxy_protocol = true }";
+    let server =
+        "trusted_proxies = [\"127.0.0.1\"]\nlisten = { address = \"127.0.0.1:0\", proxy_protocol = true }";
     let gateway = secure(&certificate, &upstream.url(), server);
     let header = b"PROXY TCP4 203.0.113.7 127.0.0.1 54321 443\r\n";
     let stream = TcpStream::connect(gateway.address()).unwrap();
@@ -163,7 +167,8 @@ fn bodies_pass_whole_over_tls() {
     let gateway = secure(&certificate, &upstream.url(), "caps = { body = \"32 MiB\" }");
     let body: Vec<u8> = (0..SIZE).map(|at| (at / 11) as u8).collect();
     let mut stream = client(&certificate).connect(gateway.address()).unwrap();
-    write!(stream, "PUT / HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: {SIZE}\r\n\r\n").unwrap();
+    write!(stream, "PUT / HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: {SIZE}\r\n\r\n")
+        .unwrap();
     stream.write_all(&body).unwrap();
     let mut answer = Vec::new();
     stream.read_to_end(&mut answer).unwrap();
@@ -188,7 +193,9 @@ fn what_is_small_leaves_at_once_over_tls() {
     });
     let gateway = secure(&certificate, &upstream.url(), "");
     let mut stream = client(&certificate).connect(gateway.address()).unwrap();
-    stream.write_all(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n").unwrap();
+    stream
+        .write_all(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n")
+        .unwrap();
     let mut seen = Vec::new();
     while !seen.ends_with(b"\r\n\r\n0") {
         let mut byte = [0];
@@ -214,7 +221,8 @@ fn what_is_small_leaves_at_once_over_tls() {
 #[test]
 fn a_cut_is_seen_over_tls_by_http_1_0_too() {
     let certificate = Certificate::new();
-    let upstream = RawUpstream::answering_once("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\na\r\nhalf");
+    let upstream =
+        RawUpstream::answering_once("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\na\r\nhalf");
     let gateway = secure(&certificate, &upstream.url(), "");
     let mut stream = client(&certificate).connect(gateway.address()).unwrap();
     stream.write_all(b"GET / HTTP/1.0\r\nHost: a\r\n\r\n").unwrap();

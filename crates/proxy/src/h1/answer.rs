@@ -183,12 +183,14 @@ fn is_hop_by_hop(name: &str) -> bool {
     crate::toward::hop_by_hop(name) && name.len() != 4
 }
 
-fn nominating(head: &ResponseHead<'_, '_>) -> bool {
+/// Whether `Connection` names fields beside the usual words.
+pub fn nominating(head: &ResponseHead<'_, '_>) -> bool {
     tokens(head)
         .any(|token| !["close", "keep-alive", "upgrade"].iter().any(|word| word.eq_ignore_ascii_case(token)))
 }
 
-fn is_nominated(head: &ResponseHead<'_, '_>, name: &str) -> bool {
+/// Whether `Connection` names this field, so that it ends here.
+pub fn is_nominated(head: &ResponseHead<'_, '_>, name: &str) -> bool {
     tokens(head).any(|token| token.eq_ignore_ascii_case(name))
 }
 

@@ -226,7 +226,9 @@ impl Exchange<'_> {
     /// something that nobody asked for: then no more of the request goes there.
     fn poll_parting(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         self.core.buffers.attach(&mut self.download.outbox, SMALL);
-        if self.download.outbox.is_empty() && self.upstream.poll_fill(cx, &mut self.download.outbox).is_pending() {
+        if self.download.outbox.is_empty()
+            && self.upstream.poll_fill(cx, &mut self.download.outbox).is_pending()
+        {
             self.core.buffers.detach(&mut self.download.outbox);
             return Poll::Pending;
         }

@@ -8,5 +8,6 @@ mod exchange;
 mod hold;
 mod upload;
 
+pub use answer::{is_nominated, nominating};
 pub use connection::{Door, serve};
 pub use decide::{Caller, Unread, view};

@@ -6,7 +6,7 @@ use std::io;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::task::{Context, Poll};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode};
 use http_body_util::{Either, Full};
@@ -17,12 +17,13 @@ use portcullis_gate::context::RequestId;
 use portcullis_gate::policy::Target;
 use portcullis_gate::trail::Trail;
 use portcullis_gate::{Admission, Permit, Reply, RequestContext};
-use portcullis_wire::Body;
+use portcullis_wire::{self as wire, Body};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::exchange::{self, Asked, Relay};
 use super::hold;
 use super::record::Record;
+use super::stall::Stalling;
 use crate::buffers::Buffer;
 use crate::core::{Core, Local};
 use crate::h1::Caller;
@@ -34,7 +35,7 @@ use crate::toward::Toward;
 const STREAMS: u32 = 128;
 
 /// The body of an answer: ours, or the application's as it comes.
-pub(super) type Answer = Response<Either<Full<Bytes>, Relay>>;
+pub(super) type Answer = Response<Either<Full<Bytes>, Box<Relay>>>;
 
 /// Serves an HTTP/2 connection to its end.
 pub async fn serve(core: Rc<Core>, stream: Stream, caller: Caller, inbox: Buffer) {
@@ -47,13 +48,14 @@ pub async fn serve(core: Rc<Core>, stream: Stream, caller: Caller, inbox: Buffer
         })
     };
     let io = TokioIo::new(Prefixed { inbox, stream, core: Rc::clone(&core) });
-    let connection = hyper::server::conn::http2::Builder::new(OnThisCore)
-        .timer(TokioTimer::new())
-        .max_concurrent_streams(STREAMS)
-        .max_header_list_size(caps.headers as u32)
-        .keep_alive_interval(caps.idle_timeout)
-        .keep_alive_timeout(caps.header_timeout)
-        .serve_connection(io, service);
+    let connection =
+        hyper::server::conn::http2::Builder::new(OnThisCore { write_timeout: caps.write_timeout })
+            .timer(TokioTimer::new())
+            .max_concurrent_streams(STREAMS)
+            .max_header_list_size(caps.headers as u32)
+            .keep_alive_interval(caps.idle_timeout)
+            .keep_alive_timeout(caps.header_timeout)
+            .serve_connection(io, service);
     let mut connection = pin!(connection);
     let slot = poll_fn(|cx| Poll::Ready(core.register(cx.waker()))).await;
     let mut leaving = false;
@@ -106,42 +108,39 @@ async fn answer_to(
     let id = RequestId::of(&head).unwrap_or_else(|| core.request_id());
     let mut ctx = RequestContext::new(core.now(), caller.peer, caller.secure, id);
     let framing = framing_of(&parts.headers, body.as_ref());
-    let decided = match (authority, framing) {
-        (None, _) => Err(Denial::Malformed("authority-disagrees")),
-        (_, None) => Err(Denial::Malformed("invalid-content-length")),
-        _ if parts.method == http::Method::CONNECT => Err(Denial::NotImplemented("connect-method")),
-        _ if parts.uri.path().len() + parts.uri.query().map_or(0, str::len) > local.settings.caps.target => {
-            Err(Denial::TargetTooLong)
+    let decided = match (check(&parts, &head, &local), framing) {
+        (Err(denial), _) => Err(denial),
+        (Ok(()), None) => Err(Denial::Malformed("invalid-content-length")),
+        (Ok(()), Some(framing)) => {
+            core.shared.gate.admit(&local.policy, &head, &mut ctx).map(|admission| (admission, framing))
         }
-        _ => core.shared.gate.admit(&local.policy, &head, &mut ctx),
     };
-    let record = Record::new(Rc::clone(&core), Rc::clone(&local), trail, since);
-    let permit = match decided {
-        Ok(Admission::Forward(permit)) => permit,
-        Ok(Admission::Preflight) => return ours(&local, Reply::preflight(), ctx, record, None, true),
-        Err(denial) => return refuse(&local, denial, ctx, record),
+    let mut record = Record::new(Rc::clone(&core), Rc::clone(&local), trail, since, ctx);
+    let (permit, framing) = match decided {
+        Ok((Admission::Forward(permit), framing)) => (permit, framing),
+        Ok((Admission::Preflight, _)) => return ours(&local, Reply::preflight(), record, None, true),
+        Err(denial) => return refuse(&local, &denial, record),
     };
-    let framing = framing.unwrap_or(Body::Empty);
     let route = permit.route(&local.policy);
     if matches!(framing, Body::Length(length) if length > route.max_body) {
-        return refuse(&local, Denial::BodyTooLarge, ctx, record);
+        return refuse(&local, &Denial::BodyTooLarge, record);
     }
     let upstream = match route.target {
         Target::Upstream(index) => index,
         Target::Own(own) => {
             let reply = own::answer(own, &core, &local);
-            return ours(&local, reply, ctx, record, None, false);
+            return ours(&local, reply, record, None, false);
         }
     };
     let (body, framing, held) = match permit.holds(&local.policy) {
         None => (body.take(), framing, None),
         Some(most) => match hold::read(body, most, local.settings.caps.body_timeout).await {
-            Err(denial) => return refuse(&local, denial, ctx, record),
+            Err(denial) => return refuse(&local, &denial, record),
             Ok(held) => {
                 if let Err(invalid) = permit.judge_body(&local.policy, &held) {
                     let denial = Denial::Invalid(invalid.status());
-                    ctx.invalid = Some(invalid);
-                    return refuse(&local, denial, ctx, record);
+                    record.ctx.invalid = Some(invalid);
+                    return refuse(&local, &denial, record);
                 }
                 let framing = if framing == Body::Empty { framing } else { Body::Length(held.len() as u64) };
                 (None, framing, Some(held))
@@ -149,7 +148,7 @@ async fn answer_to(
         },
     };
     let mut out = core.buffers.text();
-    write_toward(&core, &local, &head, &permit, &ctx, framing, upstream, &mut out);
+    write_toward(&core, &local, &head, &permit, &record.ctx, framing, upstream, &mut out);
     out.extend_from_slice(held.as_deref().unwrap_or_default());
     let asked = Asked {
         out,
@@ -160,16 +159,49 @@ async fn answer_to(
         head_only: parts.method == http::Method::HEAD,
         idempotent: parts.method.is_idempotent(),
     };
-    match exchange::run(Rc::clone(&core), Rc::clone(&local), asked, body, &ctx).await {
+    match exchange::run(Rc::clone(&core), Rc::clone(&local), asked, body, &record.ctx).await {
         Ok(exchange::Answered::Theirs(response, relay)) => {
-            response.map(|()| Either::Right(relay.recorded(record, ctx)))
+            response.map(|()| Either::Right(relay.recorded(record)))
         }
         Ok(exchange::Answered::Replaced(status)) => {
-            let reply = local.policy.replaced(status, &ctx);
-            ours(&local, reply, ctx, record, None, false)
+            let reply = local.policy.replaced(status, &record.ctx);
+            ours(&local, reply, record, None, false)
         }
-        Err(denial) => refuse(&local, denial, ctx, record),
+        Err(denial) => refuse(&local, &denial, record),
     }
+}
+
+/// What hyper lets through and the HTTP/1.1 engine would not: the application must see nothing over HTTP/2 that
+/// it could not have been sent without it.
+fn check(parts: &http::request::Parts, head: &Head<'_>, local: &Local) -> Result<(), Denial> {
+    let malformed = |error: wire::RequestError| Denial::Malformed(error.name());
+    if head.method == "CONNECT" {
+        return Err(Denial::NotImplemented(wire::RequestError::ConnectMethod.name()));
+    }
+    if head.method.bytes().any(|byte| byte.is_ascii_lowercase()) {
+        return Err(malformed(wire::RequestError::InvalidMethod));
+    }
+    if authority_of(parts).is_none() {
+        return Err(Denial::Malformed("authority-disagrees"));
+    }
+    if head.authority.is_empty() {
+        return Err(malformed(wire::RequestError::MissingHost));
+    }
+    if !wire::is_authority(head.authority) {
+        return Err(malformed(wire::RequestError::InvalidHost));
+    }
+    let target = parts.uri.path_and_query().map_or("", http::uri::PathAndQuery::as_str);
+    if target.len() > local.settings.caps.target {
+        return Err(Denial::TargetTooLong);
+    }
+    if !target.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Err(malformed(wire::RequestError::InvalidTarget));
+    }
+    wire::split_target(head.method, target, head.authority).map_err(malformed)?;
+    if head.all("expect").any(|value| !value.eq_ignore_ascii_case(b"100-continue")) {
+        return Err(Denial::ExpectationFailed);
+    }
+    Ok(())
 }
 
 #[expect(
@@ -200,20 +232,13 @@ fn write_toward(
     .write(out, || (core.random(), core.random() as u64));
 }
 
-fn refuse(local: &Local, denial: Denial, ctx: RequestContext, record: Record) -> Answer {
-    let reply = local.policy.reply(&denial, &ctx);
-    ours(local, reply, ctx, record, Some(denial), false)
+fn refuse(local: &Local, denial: &Denial, record: Record) -> Answer {
+    let reply = local.policy.reply(denial, &record.ctx);
+    ours(local, reply, record, Some(denial), false)
 }
 
 /// An answer of the gateway's own.
-fn ours(
-    local: &Local,
-    reply: Reply,
-    ctx: RequestContext,
-    mut record: Record,
-    denial: Option<Denial>,
-    preflight: bool,
-) -> Answer {
+fn ours(local: &Local, reply: Reply, mut record: Record, denial: Option<&Denial>, preflight: bool) -> Answer {
     let mut response = Response::new(());
     *response.status_mut() = StatusCode::from_u16(reply.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let headers = response.headers_mut();
@@ -222,10 +247,10 @@ fn ours(
         append(headers, name, value.as_bytes());
     }
     let seal = if preflight { local.policy.seal_preflight() } else { local.policy.seal() };
-    seal.finish(&ctx, |name, value| append(headers, name, value));
+    seal.finish(&record.ctx, |name, value| append(headers, name, value));
     record.status = reply.status;
     record.bytes_out = reply.body.len() as u64;
-    record.finish(&ctx, denial.as_ref());
+    record.finish(denial);
     response.map(|()| Either::Left(Full::new(Bytes::from(reply.body))))
 }
 
@@ -287,7 +312,9 @@ fn framing_of(headers: &HeaderMap, body: Option<&Incoming>) -> Option<Body> {
 
 /// Runs what hyper spawns on the core that accepted the connection.
 #[derive(Debug, Clone, Copy)]
-struct OnThisCore;
+struct OnThisCore {
+    write_timeout: Duration,
+}
 
 impl<F> hyper::rt::Executor<F> for OnThisCore
 where
@@ -295,7 +322,8 @@ where
     F::Output: 'static,
 {
     fn execute(&self, future: F) {
-        tokio::task::spawn_local(future);
+        let timeout = self.write_timeout;
+        tokio::task::spawn_local(Stalling::new(future, timeout));
     }
 }
 

@@ -14,11 +14,12 @@ use portcullis_wire::{self as wire, Body, BodyDecoder, Piece, Scratch};
 
 use super::door::append;
 use super::record::Record;
+use super::stall;
+use super::upload::Upload;
 use crate::buffers::{Buffer, LARGE, SMALL};
 use crate::core::{Core, Local};
-use crate::deadline::Deadline;
-use crate::pool::Connection;
-use crate::toward::{hop_by_hop, put};
+use crate::h1::{is_nominated, nominating};
+use crate::toward::hop_by_hop;
 
 /// A request ready to be sent.
 pub(super) struct Asked {
@@ -36,7 +37,7 @@ pub(super) struct Asked {
 /// What came back.
 pub(super) enum Answered {
     /// The application's answer: its sealed head, and its body as it comes.
-    Theirs(Response<()>, Relay),
+    Theirs(Response<()>, Box<Relay>),
     /// An answer with this status that is not shown.
     Replaced(u16),
 }
@@ -51,9 +52,8 @@ pub(super) async fn run(
 ) -> Result<Answered, Denial> {
     let pool = &local.pools[asked.upstream];
     let mut incoming = body;
-    let whole = incoming.is_none() || asked.framing == Body::Empty;
+    let once_more = asked.idempotent && (incoming.is_none() || asked.framing == Body::Empty);
     let mut retried = false;
-    let head = asked.out;
     loop {
         let taken = if retried { None } else { pool.take() };
         let connection = match taken {
@@ -65,20 +65,11 @@ pub(super) async fn run(
         };
         core.shared.reached(asked.upstream, true);
         let reused = connection.reused;
-        let once_more = asked.idempotent && whole;
+        let upload = Upload::new(Rc::clone(&local), connection, incoming.take(), &asked);
         let mut relay = Relay {
             core: Rc::clone(&core),
             local: Rc::clone(&local),
-            upstream: asked.upstream,
-            connection: Some(connection),
-            deadline: Deadline::new(local.settings.caps.body_timeout),
-            pending: head.clone(),
-            written: 0,
-            incoming: incoming.take(),
-            chunked: asked.framing == Body::Chunked,
-            max_body: asked.max_body,
-            sent: false,
-            bytes_in: asked.held,
+            upload: Some(upload),
             status: 0,
             outbox: Buffer::default(),
             decoder: BodyDecoder::new(Body::Empty),
@@ -88,10 +79,10 @@ pub(super) async fn run(
             record: None,
         };
         match poll_fn(|cx| relay.poll_head(cx, asked.head_only, ctx)).await {
-            Ok(answered) => {
-                core.buffers.put_text(head);
-                return Ok(match answered {
-                    Some(response) => Answered::Theirs(response, relay),
+            Ok(response) => {
+                core.buffers.put_text(asked.out);
+                return Ok(match response {
+                    Some(response) => Answered::Theirs(response, Box::new(relay)),
                     None => Answered::Replaced(relay.status),
                 });
             }
@@ -107,31 +98,32 @@ pub(super) async fn run(
 pub(super) struct Relay {
     core: Rc<Core>,
     local: Rc<Local>,
-    upstream: usize,
-    connection: Option<Connection>,
-    deadline: Deadline,
-    /// What is to be written to the upstream next.
-    pending: Vec<u8>,
-    written: usize,
-    incoming: Option<Incoming>,
-    chunked: bool,
-    max_body: u64,
-    sent: bool,
-    bytes_in: u64,
+    /// Gone once the exchange is over.
+    upload: Option<Upload>,
     status: u16,
     outbox: Buffer,
     decoder: BodyDecoder,
     trailers: Option<HeaderMap>,
     last_chunk: bool,
     reusable: bool,
-    record: Option<(Record, RequestContext)>,
+    record: Option<Record>,
+}
+
+/// What stands in the outbox.
+enum Found {
+    /// Not yet a whole head.
+    More,
+    /// The final head, sealed.
+    Final(Response<()>),
+    /// A final head that is not shown.
+    Replaced,
 }
 
 impl Relay {
     /// Records the request when the body ends.
-    pub(super) fn recorded(mut self, mut record: Record, ctx: RequestContext) -> Self {
+    pub(super) fn recorded(mut self: Box<Self>, mut record: Record) -> Box<Self> {
         record.status = self.status;
-        self.record = Some((record, ctx));
+        self.record = Some(record);
         self
     }
 
@@ -143,44 +135,44 @@ impl Relay {
         ctx: &RequestContext,
     ) -> Poll<Result<Option<Response<()>>, Denial>> {
         loop {
-            if let Poll::Ready(Err(denial)) = self.poll_send(cx) {
+            if let Poll::Ready(Err(denial)) = self.poll_send(cx, false) {
                 return Poll::Ready(Err(denial));
             }
             if !self.outbox.is_empty() {
                 match self.read_head(head_only, ctx) {
-                    Ok(Some(found)) => return Poll::Ready(Ok(found)),
-                    Ok(None) => {}
-                    Err(()) => return Poll::Ready(Err(Denial::UpstreamMalformed)),
+                    Ok(Found::More) => {}
+                    Ok(Found::Final(response)) => return Poll::Ready(Ok(Some(response))),
+                    Ok(Found::Replaced) => return Poll::Ready(Ok(None)),
+                    Err(_) => return Poll::Ready(Err(Denial::UpstreamMalformed)),
                 }
             }
             match self.poll_read(cx) {
                 Poll::Ready(Ok(count)) if count > 0 => {}
                 Poll::Ready(_) => return Poll::Ready(Err(Denial::UpstreamMalformed)),
                 Poll::Pending => {
-                    return self.deadline.poll(cx).map(|()| {
-                        Err(if self.sent { Denial::UpstreamTimeout } else { Denial::RequestTimeout })
-                    });
+                    let Some(upload) = &mut self.upload else { return Poll::Pending };
+                    ready!(upload.deadline.poll(cx));
+                    return Poll::Ready(Err(if upload.is_over() {
+                        Denial::UpstreamTimeout
+                    } else {
+                        Denial::RequestTimeout
+                    }));
                 }
             }
         }
     }
 
-    /// Reads a head from the outbox. `Ok(None)`: more is needed.
-    fn read_head(
-        &mut self,
-        head_only: bool,
-        ctx: &RequestContext,
-    ) -> Result<Option<Option<Response<()>>>, ()> {
+    /// Reads a head from the outbox.
+    fn read_head(&mut self, head_only: bool, ctx: &RequestContext) -> Result<Found, Cut> {
         let caps = wire::Caps { head: SMALL, target: 0, fields: wire::MAX_FIELDS };
         loop {
             let mut scratch = Scratch::new();
             let method = if head_only { "HEAD" } else { "GET" };
-            let parsed =
-                wire::parse_response(self.outbox.filled(), &caps, method, &mut scratch).map_err(|_| ())?;
-            let Some(head) = parsed else { return Ok(None) };
+            let parsed = wire::parse_response(self.outbox.filled(), &caps, method, &mut scratch);
+            let Some(head) = parsed.map_err(|_| Cut)? else { return Ok(Found::More) };
             let (len, status) = (head.len, head.status);
             if status == 101 {
-                return Err(());
+                return Err(Cut);
             }
             if status < 200 {
                 // hyper's server cannot send interim answers; they are advice, and the final one follows.
@@ -189,90 +181,32 @@ impl Relay {
             }
             self.status = status;
             if self.local.policy.replaces(status) {
-                return Ok(Some(None));
+                return Ok(Found::Replaced);
             }
             self.reusable = head.persistent;
             self.decoder = BodyDecoder::for_response(head.body);
             let response = sealed(&head, &self.local, ctx);
             self.outbox.consume(len);
-            return Ok(Some(Some(response)));
+            if let Some(upload) = self.upload.as_mut().filter(|upload| upload.is_over()) {
+                let idle = upload.timeouts().idle_timeout;
+                upload.deadline.set(idle);
+            }
+            return Ok(Found::Final(response));
         }
     }
 
-    /// Sends what is due of the request. Ready when all of it went, or the upstream takes no more.
-    fn poll_send(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Denial>> {
-        loop {
-            let Some(connection) = &mut self.connection else { return Poll::Ready(Ok(())) };
-            while self.written < self.pending.len() {
-                match ready!(connection.stream.poll_put(cx, &self.pending[self.written..])) {
-                    Ok(count) => self.written += count,
-                    Err(_) => self.pending.clear(),
-                }
-                self.deadline.set(self.local.settings.caps.body_timeout);
-            }
-            self.pending.clear();
-            self.written = 0;
-            let Some(incoming) = &mut self.incoming else {
-                if !self.sent {
-                    self.sent = true;
-                    self.deadline.set(self.local.settings.upstreams[self.upstream].response_timeout);
-                }
-                return Poll::Ready(Ok(()));
-            };
-            match ready!(Pin::new(incoming).poll_frame(cx)) {
-                None => {
-                    if self.chunked {
-                        self.pending.extend_from_slice(wire::write::LAST_CHUNK);
-                    }
-                    self.incoming = None;
-                }
-                Some(Err(_)) => return Poll::Ready(Err(Denial::Malformed("body-aborted"))),
-                Some(Ok(frame)) => self.frame(frame)?,
-            }
+    fn poll_send(&mut self, cx: &mut Context<'_>, answered: bool) -> Poll<Result<(), Denial>> {
+        match &mut self.upload {
+            Some(upload) => upload.poll(cx, answered),
+            None => Poll::Ready(Ok(())),
         }
-    }
-
-    /// Frames a piece of the request's body for HTTP/1.1.
-    fn frame(&mut self, frame: Frame<Bytes>) -> Result<(), Denial> {
-        match frame.into_data() {
-            Ok(data) if data.is_empty() => {}
-            Ok(data) => {
-                self.bytes_in += data.len() as u64;
-                if self.bytes_in > self.max_body {
-                    return Err(Denial::BodyTooLarge);
-                }
-                if self.chunked {
-                    wire::write::chunk_header(&mut self.pending, data.len());
-                }
-                self.pending.extend_from_slice(&data);
-                if self.chunked {
-                    self.pending.extend_from_slice(b"\r\n");
-                }
-            }
-            // Trailers end the body. Only harmless ones go on, and only where chunks can carry them.
-            Err(frame) => {
-                self.incoming = None;
-                if self.chunked {
-                    self.pending.extend_from_slice(b"0\r\n");
-                    if let Ok(trailers) = frame.into_trailers() {
-                        for (name, value) in &trailers {
-                            if !hop_by_hop(name.as_str()) && !forbidden_in_trailers(name.as_str()) {
-                                put(&mut self.pending, name.as_str(), value.as_bytes());
-                            }
-                        }
-                    }
-                    self.pending.extend_from_slice(b"\r\n");
-                }
-            }
-        }
-        Ok(())
     }
 
     /// Reads more of the answer.
     fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
-        let Some(connection) = &mut self.connection else { return Poll::Ready(Ok(0)) };
+        let Some(upload) = &mut self.upload else { return Poll::Ready(Ok(0)) };
         self.core.buffers.attach(&mut self.outbox, if self.status == 0 { SMALL } else { LARGE });
-        let read = connection.stream.poll_fill(cx, &mut self.outbox);
+        let read = upload.connection.stream.poll_fill(cx, &mut self.outbox);
         if read.is_pending() {
             self.core.buffers.detach(&mut self.outbox);
         }
@@ -301,18 +235,54 @@ impl Relay {
     }
 
     /// Ends the exchange: the connection goes back if it can serve another request, the request is recorded.
+    /// An application that has answered before it had the whole request is given the rest of it.
     fn finish(&mut self, aborted: bool) {
-        if let Some(connection) = self.connection.take() {
-            let whole = self.decoder.is_done() && self.outbox.is_empty() && self.sent;
-            if !aborted && self.reusable && whole {
-                self.local.pools[self.upstream].put(Connection { reused: true, ..connection });
-            }
-        }
+        let whole = !aborted && self.decoder.is_done() && self.outbox.is_empty();
         self.core.buffers.discard(&mut self.outbox);
-        if let Some((mut record, ctx)) = self.record.take() {
-            record.bytes_in = self.bytes_in;
-            record.aborted = aborted;
-            record.finish(&ctx, None);
+        let Some(upload) = self.upload.take() else { return };
+        let Some(mut record) = self.record.take() else { return };
+        if whole && !upload.is_over() {
+            tokio::task::spawn_local(upload.part(self.reusable, record));
+            return;
+        }
+        record.bytes_in = upload.bytes;
+        record.aborted = aborted;
+        record.finish(None);
+        upload.give_back(whole && self.reusable);
+    }
+
+    fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
+        loop {
+            if let Poll::Ready(Err(_)) = self.poll_send(cx, true) {
+                return Poll::Ready(Some(Err(Cut)));
+            }
+            if let Some(data) = self.next_piece()? {
+                if let Some(record) = &mut self.record {
+                    record.bytes_out += data.len() as u64;
+                }
+                return Poll::Ready(Some(Ok(Frame::data(data))));
+            }
+            if self.decoder.is_done() {
+                if let Some(trailers) = self.trailers.take() {
+                    return Poll::Ready(Some(Ok(Frame::trailers(trailers))));
+                }
+                return Poll::Ready(None);
+            }
+            match self.poll_read(cx) {
+                Poll::Ready(Ok(count)) if count > 0 => {
+                    if let Some(upload) = &mut self.upload {
+                        let idle = upload.timeouts().idle_timeout;
+                        upload.deadline.set(idle);
+                    }
+                }
+                Poll::Ready(Ok(_)) if self.decoder.on_eof().is_ok() => self.reusable = false,
+                Poll::Ready(_) => return Poll::Ready(Some(Err(Cut))),
+                Poll::Pending => {
+                    let Some(upload) = &mut self.upload else { return Poll::Pending };
+                    ready!(upload.deadline.poll(cx));
+                    return Poll::Ready(Some(Err(Cut)));
+                }
+            }
         }
     }
 }
@@ -323,40 +293,15 @@ impl HttpBody for Relay {
 
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
         let this = self.get_mut();
-        loop {
-            if let Poll::Ready(Err(_)) = this.poll_send(cx) {
-                this.finish(true);
-                return Poll::Ready(Some(Err(Cut)));
-            }
-            if let Some(data) = this.next_piece()? {
-                if let Some((record, _)) = &mut this.record {
-                    record.bytes_out += data.len() as u64;
-                }
-                return Poll::Ready(Some(Ok(Frame::data(data))));
-            }
-            if this.decoder.is_done() {
-                if let Some(trailers) = this.trailers.take() {
-                    return Poll::Ready(Some(Ok(Frame::trailers(trailers))));
-                }
-                this.finish(false);
-                return Poll::Ready(None);
-            }
-            match this.poll_read(cx) {
-                Poll::Ready(Ok(count)) if count > 0 => {
-                    this.deadline.set(this.local.settings.upstreams[this.upstream].idle_timeout);
-                }
-                Poll::Ready(Ok(_)) if this.decoder.on_eof().is_ok() => this.reusable = false,
-                Poll::Ready(_) => {
-                    this.finish(true);
-                    return Poll::Ready(Some(Err(Cut)));
-                }
-                Poll::Pending => {
-                    ready!(this.deadline.poll(cx));
-                    this.finish(true);
-                    return Poll::Ready(Some(Err(Cut)));
-                }
-            }
+        let piece = this.poll_piece(cx);
+        match &piece {
+            Poll::Ready(None) => this.finish(false),
+            Poll::Ready(Some(Err(_))) => this.finish(true),
+            // hyper asks again when the client has room for more.
+            Poll::Ready(Some(Ok(_))) => stall::await_client(true),
+            Poll::Pending => stall::await_client(false),
         }
+        piece
     }
 
     fn is_end_stream(&self) -> bool {
@@ -387,11 +332,19 @@ fn sealed(head: &wire::ResponseHead<'_, '_>, local: &Local, ctx: &RequestContext
     *response.status_mut() = StatusCode::from_u16(head.status).unwrap_or(StatusCode::BAD_GATEWAY);
     let headers = response.headers_mut();
     let mut sealing = local.policy.seal();
+    let nominating = nominating(head);
     for field in head.fields {
-        let length = field.name.eq_ignore_ascii_case("content-length");
-        if (length || !hop_by_hop(field.name)) && sealing.passes(ctx, field.name) {
+        if field.name.eq_ignore_ascii_case("content-length") {
+            continue;
+        }
+        let ends_here = hop_by_hop(field.name) || (nominating && is_nominated(head, field.name));
+        if !ends_here && sealing.passes(ctx, field.name) {
             append(headers, &field.name.to_ascii_lowercase(), field.value);
         }
+    }
+    // It may stand several times with one value, and never with 204 (RFC 9110 section 8.6).
+    if let Some(length) = head.content_length.filter(|_| head.status != 204) {
+        append(headers, "content-length", itoa::Buffer::new().format(length).as_bytes());
     }
     sealing.finish(ctx, |name, value| append(headers, &name.to_ascii_lowercase(), value));
     response
@@ -401,20 +354,12 @@ fn sealed(head: &wire::ResponseHead<'_, '_>, local: &Local, ctx: &RequestContext
 fn note_trailer(line: &[u8], last_chunk: &mut bool, trailers: &mut Option<HeaderMap>) {
     if !*last_chunk {
         // A size line of zero begins the trailer section.
-        *last_chunk = line.first() == Some(&b'0')
-            && line.iter().take_while(|byte| **byte == b'0').count() > 0
-            && !line.iter().take_while(|byte| byte.is_ascii_hexdigit()).any(|byte| *byte != b'0');
+        let digits = line.iter().take_while(|byte| byte.is_ascii_hexdigit());
+        *last_chunk = line.first() == Some(&b'0') && digits.into_iter().all(|byte| *byte == b'0');
         return;
     }
     let Some(colon) = line.iter().position(|byte| *byte == b':') else { return };
     if let Ok(name) = std::str::from_utf8(&line[..colon]) {
         append(trailers.get_or_insert_with(HeaderMap::new), name, line[colon + 1..].trim_ascii());
     }
-}
-
-/// Fields that a trailer section must not carry (RFC 9110 section 6.5.1): what frames, routes or proves.
-fn forbidden_in_trailers(name: &str) -> bool {
-    let names =
-        ["authorization", "cookie", "set-cookie", "content-type", "content-encoding", "x-api-key", "trailer"];
-    names.iter().any(|known| known.eq_ignore_ascii_case(name)) || portcullis_gate::edge::spoofable(name)
 }

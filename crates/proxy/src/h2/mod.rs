@@ -5,5 +5,7 @@ mod door;
 mod exchange;
 mod hold;
 mod record;
+mod stall;
+mod upload;
 
 pub use door::serve;

@@ -9,27 +9,48 @@ use portcullis_gate::trail::{Ending, Trail};
 
 use crate::core::{Core, Local};
 
-/// The record of one request, written once.
+/// The record of one request, written once: at the latest when it is dropped, since a client that hangs up
+/// lets everything of its request be dropped wherever it stands.
 pub(super) struct Record {
     core: Rc<Core>,
     local: Rc<Local>,
     trail: Trail,
     since: Instant,
+    pub(super) ctx: RequestContext,
     pub(super) status: u16,
     pub(super) bytes_in: u64,
     pub(super) bytes_out: u64,
     pub(super) aborted: bool,
+    written: bool,
 }
 
 impl Record {
-    pub(super) fn new(core: Rc<Core>, local: Rc<Local>, trail: Trail, since: Instant) -> Self {
-        Self { core, local, trail, since, status: 0, bytes_in: 0, bytes_out: 0, aborted: false }
+    pub(super) fn new(
+        core: Rc<Core>,
+        local: Rc<Local>,
+        trail: Trail,
+        since: Instant,
+        ctx: RequestContext,
+    ) -> Self {
+        Self {
+            core,
+            local,
+            trail,
+            since,
+            ctx,
+            status: 0,
+            bytes_in: 0,
+            bytes_out: 0,
+            aborted: false,
+            written: false,
+        }
     }
 
     /// Writes the events of the decision and the access record.
-    pub(super) fn finish(&self, ctx: &RequestContext, denial: Option<&Denial>) {
+    pub(super) fn finish(&mut self, denial: Option<&Denial>) {
+        self.written = true;
         let recorder = &mut **self.core.recorder.borrow_mut();
-        self.trail.events(&self.local.policy, ctx, denial, self.status, recorder);
+        self.trail.events(&self.local.policy, &self.ctx, denial, self.status, recorder);
         let ending = Ending {
             status: self.status,
             denial: denial.map(Denial::code),
@@ -38,6 +59,15 @@ impl Record {
             duration_us: self.since.elapsed().as_micros() as u64,
             aborted: self.aborted,
         };
-        self.trail.access(&self.local.policy, ctx, &ending, recorder);
+        self.trail.access(&self.local.policy, &self.ctx, &ending, recorder);
+    }
+}
+
+impl Drop for Record {
+    fn drop(&mut self) {
+        if !self.written {
+            self.aborted = true;
+            self.finish(None);
+        }
     }
 }
