@@ -153,7 +153,10 @@ fn k_in_02_the_body_of_a_request_over_http2_is_judged_too() {
         shell(&line, gateway.folder())
     };
     let refused = answer(r#"{"force_update":true,"role":"quince"}"#);
-    assert!(refused.ends_with(" 2 422") && refused.contains("/role") && !refused.contains("quince"), "{refused}");
+    assert!(
+        refused.ends_with(" 2 422") && refused.contains("/role") && !refused.contains("quince"),
+        "{refused}"
+    );
     let large = answer(&format!(r#"{{"force_update":true{}}}"#, " ".repeat(70_000)));
     assert!(large.ends_with(" 2 413"), "{large}");
     assert_eq!(upstream.count(), 0);
