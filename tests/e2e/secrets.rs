@@ -1,4 +1,4 @@
-//! Secrets of every shape, planted in every place of a request, reach no log.
+//! What the log says: no secret of any shape, and what a rule would have refused.
 
 use portcullis_tests::{Launch, Request, Upstream};
 
@@ -85,4 +85,23 @@ fn planted_secrets_reach_no_log_in_text() {
 #[test]
 fn planted_secrets_reach_no_log_in_json() {
     nothing_is_found_in("json");
+}
+
+#[test]
+fn an_observed_route_lets_pass_and_says_what_it_would_have_refused() {
+    let upstream = Upstream::ok();
+    let text = format!(
+        "upstream = \"{}\"\n[auth.api_key]\nvalue = \"a-key-of-32-characters-for-a-test\"\n[[routes]]\nmatch = \"GET /watched\"\n\
+         mode = \"observe\"\nlimits = [\"2/hour per ip\"]\n",
+        upstream.url()
+    );
+    let gateway = Launch::run().config(&text).start();
+    for _ in 0..4 {
+        assert_eq!(Request::get("/watched").send_to(gateway.address()).status, 200);
+    }
+    assert_eq!(Request::get("/elsewhere").send_to(gateway.address()).status, 401);
+    gateway.wait_for_log(&["auth_attempt", "observed=true", "missing-credential"]);
+    let right = Request::get("/elsewhere").header("X-API-Key", "a-key-of-32-characters-for-a-test");
+    assert_eq!(right.send_to(gateway.address()).status, 200);
+    gateway.wait_for_log(&["auth_attempt", "success=true"]);
 }

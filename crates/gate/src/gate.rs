@@ -13,6 +13,7 @@ use crate::context::{Note, RequestContext};
 use crate::cors::{Origin, Preflight};
 use crate::limit::{Counted, LimitRule, Limiter, Mode};
 use crate::policy::{Policy, Route, UnknownRoutes};
+use crate::trail::event_of;
 use crate::validate::Invalid;
 
 /// The gate: what outlives a policy. One for the process, shared by all cores.
@@ -115,8 +116,28 @@ impl Gate {
         }))
     }
 
-    /// Meets everything that a route asks for. Rules that `counted` shares with it were applied already.
+    /// Meets everything that a route asks for; on a route in `observe` mode, notes what it does not meet.
     fn satisfy(
+        &self,
+        policy: &Policy,
+        route: &Route,
+        counted: Option<&Route>,
+        head: &Head<'_>,
+        ctx: &mut RequestContext,
+    ) -> Result<(), Denial> {
+        let Err(denial) = self.demand(policy, route, counted, head, ctx) else { return Ok(()) };
+        if !route.observe {
+            return Err(denial);
+        }
+        if let Some((kind, details)) = event_of(&denial, ctx) {
+            ctx.notes.push(Note { kind, reason: denial.code(), details, observed: true });
+        }
+        ctx.step("observe", true, || format!("{} is only observed on this route", denial.code()));
+        Ok(())
+    }
+
+    /// Asks for everything a route asks for. Rules that `counted` shares with it were applied already.
+    fn demand(
         &self,
         policy: &Policy,
         route: &Route,
@@ -230,6 +251,12 @@ impl Gate {
         let (client, now_ms) = (ctx.client, ctx.now.monotonic_ms);
         let success = self.limiter.success(client.address, credential);
         if !self.recent.contains(success, now_ms) {
+            ctx.notes.push(Note {
+                kind: EventKind::AuthAttempt { success: true },
+                reason: identity.scheme.name(),
+                details: Cow::Borrowed("the first success of this credential from there within the hour"),
+                observed: false,
+            });
             let counted = Counted { client: &client, route: "", identity: None };
             let failures = self.limiter.look(&policy.failures, counted, now_ms);
             if let Some(verdict) = failures.filter(|verdict| !verdict.admitted) {

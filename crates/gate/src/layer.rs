@@ -292,9 +292,14 @@ mod tests {
     }
 
     fn layer() -> GateLayer {
+        layer_that(false)
+    }
+
+    fn layer_that(observe: bool) -> GateLayer {
         let secret = SharedSecret::new(Scheme::ApiKey, "X-API-Key", vec![Secret::new("the-key".to_owned())]);
         let default_route = Route {
             accepts: vec![Scheme::ApiKey],
+            observe,
             before_authn: vec![rule("2/minute per ip")],
             ..Route::open("default", Target::Upstream(0))
         };
@@ -358,6 +363,14 @@ mod tests {
         assert!(!headers.contains_key("server"));
         assert_eq!(headers["x-ratelimit-remaining"], "0");
         assert_eq!(ask(&layer, PEER, &[("x-api-key", "the-key")]).0, 429);
+    }
+
+    #[test]
+    fn a_route_that_observes_refuses_nobody() {
+        let layer = layer_that(true);
+        for fields in [&[][..], &[("x-api-key", "wrong")], &[("x-api-key", "the-key")], &[]] {
+            assert_eq!(ask(&layer, PEER, fields).0, 200);
+        }
     }
 
     #[test]

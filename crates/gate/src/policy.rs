@@ -38,6 +38,8 @@ pub struct Route {
     pub name: Box<str>,
     /// The credentials it accepts, any one of them; empty means open.
     pub accepts: Vec<Scheme>,
+    /// Whether it refuses nobody: what it would refuse is noted.
+    pub observe: bool,
     /// Limits that need no identity; they protect the checks below them.
     pub before_authn: Vec<LimitRule>,
     /// Limits that count by identity.
@@ -60,6 +62,7 @@ impl Route {
         Self {
             name: name.into(),
             accepts: Vec::new(),
+            observe: false,
             before_authn: Vec::new(),
             after_authn: Vec::new(),
             target,

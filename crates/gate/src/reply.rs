@@ -1,5 +1,7 @@
 //! The only place where a refusal becomes an answer.
 
+use std::borrow::Cow;
+
 use portcullis_core::Denial;
 use portcullis_core::identity::Scheme;
 use portcullis_core::quota::Verdict;
@@ -16,7 +18,7 @@ pub struct Reply {
     /// The body.
     pub body: Vec<u8>,
     /// Fields that belong to this answer (`WWW-Authenticate`, `Retry-After`, `Allow`).
-    pub fields: Vec<(&'static str, Box<str>)>,
+    pub fields: Vec<(Cow<'static, str>, Box<str>)>,
     /// Whether the connection ends with it.
     pub close: bool,
 }
@@ -38,7 +40,9 @@ impl Reply {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Template {
     content_type: Box<str>,
-    pieces: Vec<Piece>,
+    fields: Vec<(Cow<'static, str>, Box<str>)>,
+    /// `None` for the problem document of the gateway.
+    pieces: Option<Vec<Piece>>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -119,19 +123,32 @@ impl Template {
         if !text.is_empty() {
             pieces.push(Piece::Text(text.into()));
         }
-        Ok(Self { content_type: content_type.into(), pieces })
+        Ok(Self { content_type: content_type.into(), fields: Vec::new(), pieces: Some(pieces) })
     }
 
-    fn fill(&self, values: &Values<'_>) -> Vec<u8> {
-        let mut out = String::with_capacity(160);
-        for piece in &self.pieces {
-            match piece {
-                Piece::Text(text) => out.push_str(text),
-                Piece::Slot(slot) => values.write(*slot, &mut out),
-            }
-        }
-        out.into_bytes()
+    /// The gateway's own body, to which fields may be added.
+    pub fn problem() -> Self {
+        Self { content_type: "application/problem+json".into(), fields: Vec::new(), pieces: None }
     }
+
+    /// The same, with fields of its own.
+    #[must_use]
+    pub fn with_fields(mut self, fields: &[(String, String)]) -> Self {
+        self.fields =
+            fields.iter().map(|(name, value)| (Cow::Owned(name.clone()), value.as_str().into())).collect();
+        self
+    }
+}
+
+fn fill(pieces: &[Piece], values: &Values<'_>) -> Vec<u8> {
+    let mut out = String::with_capacity(160);
+    for piece in pieces {
+        match piece {
+            Piece::Text(text) => out.push_str(text),
+            Piece::Slot(slot) => values.write(*slot, &mut out),
+        }
+    }
+    out.into_bytes()
 }
 
 struct Values<'a> {
@@ -216,15 +233,15 @@ impl Replies {
         reply.close = denial.closes();
         match denial {
             Denial::MissingCredential(scheme) | Denial::InvalidCredential(scheme) => {
-                reply.fields.push(("WWW-Authenticate", challenge(*scheme).into()));
+                reply.fields.push(("WWW-Authenticate".into(), challenge(*scheme).into()));
             }
             Denial::RateLimited(verdict) | Denial::TooManyFailures(verdict) => {
-                reply.fields.push(("Retry-After", retry_after_s(verdict).to_string().into()));
+                reply.fields.push(("Retry-After".into(), retry_after_s(verdict).to_string().into()));
             }
             Denial::TooManyConnections | Denial::Draining => {
-                reply.fields.push(("Retry-After", "1".into()));
+                reply.fields.push(("Retry-After".into(), "1".into()));
             }
-            Denial::MethodNotAllowed => reply.fields.push(("Allow", ctx.allow.clone().into())),
+            Denial::MethodNotAllowed => reply.fields.push(("Allow".into(), ctx.allow.clone().into())),
             Denial::Malformed(_)
             | Denial::NotImplemented(_)
             | Denial::VersionNotSupported(_)
@@ -254,10 +271,15 @@ impl Replies {
     fn render(&self, values: &Values<'_>) -> Reply {
         let template = self.templates.iter().find(|(code, _)| *code == values.code);
         let (content_type, body) = match template {
-            Some((_, template)) => (template.content_type.clone(), template.fill(values)),
-            None => ("application/problem+json".into(), self.problem(values)),
+            Some((_, Template { content_type, pieces: Some(pieces), .. })) => {
+                (content_type.clone(), fill(pieces, values))
+            }
+            Some((_, Template { pieces: None, .. })) | None => {
+                ("application/problem+json".into(), self.problem(values))
+            }
         };
-        Reply { status: values.status, content_type, body, fields: Vec::new(), close: false }
+        let fields = template.map(|(_, template)| template.fields.clone()).unwrap_or_default();
+        Reply { status: values.status, content_type, body, fields, close: false }
     }
 
     /// An RFC 9457 problem document. Every value is a number, a constant of ours or a checked id, so
@@ -360,7 +382,7 @@ mod tests {
             body(&reply),
             r#"{"type":"/portcullis/problems/rate-limited","title":"Too Many Requests","status":429,"detail":"Rate limit exceeded","request_id":"00000000-0000-4000-8000-000000000007","retry_after":12}"#
         );
-        assert_eq!(reply.fields, [("Retry-After", "12".into())]);
+        assert_eq!(reply.fields, [("Retry-After".into(), "12".into())]);
         assert!(serde_json::from_slice::<serde_json::Value>(&reply.body).is_ok());
     }
 
@@ -380,6 +402,17 @@ mod tests {
             r#"{"detail":{"limit":60,"reset":1700000060}}"#
         );
         assert_eq!(of("{} {Not} {x y} {"), "{} {Not} {x y} {");
+    }
+
+    #[test]
+    fn a_template_adds_fields_of_its_own() {
+        let fields = [("X-Why".to_owned(), "slow down".to_owned())];
+        for template in [Template::new("text/plain", "no").unwrap(), Template::problem()] {
+            let replies = Replies::new(vec![("rate-limited", template.with_fields(&fields))], "");
+            let reply = replies.denial(&Denial::RateLimited(VERDICT), &ctx());
+            assert_eq!(reply.fields[0], ("X-Why".into(), "slow down".into()));
+            assert_eq!(reply.fields[1], ("Retry-After".into(), "12".into()));
+        }
     }
 
     #[test]

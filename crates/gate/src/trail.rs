@@ -158,7 +158,7 @@ fn shortened(part: &str) -> &str {
 }
 
 /// Which denials are security events, and the sentence for people.
-fn event_of(denial: &Denial, ctx: &RequestContext) -> Option<(EventKind, Cow<'static, str>)> {
+pub(crate) fn event_of(denial: &Denial, ctx: &RequestContext) -> Option<(EventKind, Cow<'static, str>)> {
     let address = ctx.client.address;
     let event = match denial {
         // The words of the applications: whoever searches for them finds missing ones too.

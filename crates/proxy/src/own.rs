@@ -39,7 +39,7 @@ fn health(core: &Core, local: &Local) -> Reply {
         status: if draining { 503 } else { 200 },
         content_type: "application/json".into(),
         body: body.into_bytes(),
-        fields: vec![("Cache-Control", "no-store".into())],
+        fields: vec![("Cache-Control".into(), "no-store".into())],
         close: false,
     }
 }

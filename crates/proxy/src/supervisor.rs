@@ -48,7 +48,7 @@ pub struct Start {
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     /// A socket cannot be bound.
-    #[error("cannot listen on {place}: {source}")]
+    #[error("cannot listen on {place}")]
     Bind {
         /// Where.
         place: String,
@@ -56,7 +56,7 @@ pub enum StartError {
         source: io::Error,
     },
     /// A thread or runtime cannot be made.
-    #[error("cannot start a worker: {0}")]
+    #[error("cannot start a worker")]
     Worker(#[from] io::Error),
     /// A listener speaks TLS and there is no certificate.
     #[error("{0} speaks TLS, and no certificate is configured")]

@@ -51,6 +51,7 @@ fn route(name: &str, accepts: &[Scheme], limits: &[(&str, Mode)]) -> Route {
     Route {
         name: name.into(),
         accepts: accepts.to_vec(),
+        observe: name.starts_with("/observed"),
         before_authn,
         after_authn,
         target: Target::Upstream(0),

@@ -166,6 +166,7 @@ fn named_route(config: &Config, route: &model::Route) -> Route {
     Route {
         name: route.pattern.text.as_str().into(),
         accepts: accepts(&route.auth),
+        observe: route.mode == model::Mode::Observe,
         before_authn: global_before.into_iter().chain(before).collect(),
         after_authn: global_after.into_iter().chain(after).collect(),
         target: Target::Upstream(route.upstream),
@@ -188,6 +189,7 @@ fn default_route(config: &Config) -> Route {
     Route {
         name: "default".into(),
         accepts: accepts(&config.auth.default),
+        observe: false,
         before_authn,
         after_authn,
         target: Target::Upstream(config.default_upstream),
@@ -248,10 +250,13 @@ fn replies(config: &Config) -> Result<Replies, Problems> {
     let mut templates = Vec::new();
     for (code, reply) in &config.replies {
         let known = Denial::CODES.into_iter().chain([UPSTREAM_ERROR]).find(|known| known == code);
-        let (Some(code), Some(body)) = (known, &reply.body) else { continue };
-        let template = Template::new(&reply.content_type, body)
-            .map_err(|error| Problems::from(Problem::new(&reply.origin, error.to_string())))?;
-        templates.push((code, template));
+        let Some(code) = known else { continue };
+        let template = match &reply.body {
+            Some(body) => Template::new(&reply.content_type, body)
+                .map_err(|error| Problems::from(Problem::new(&reply.origin, error.to_string())))?,
+            None => Template::problem(),
+        };
+        templates.push((code, template.with_fields(&reply.headers)));
     }
     Ok(Replies::new(templates, &config.endpoints.prefix))
 }

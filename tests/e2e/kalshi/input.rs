@@ -3,7 +3,7 @@
 use std::io::Read;
 
 use portcullis_tests::{
-    Application, Connection, Ending, Gateway, Request, Response, Socket, System, Upstream,
+    Application, Connection, Ending, Gateway, Request, Response, Socket, System, Upstream, shell,
 };
 
 use super::{KEY, UNAUTHORIZED, assert_reached, assert_refused, guarded, launch};
@@ -138,6 +138,31 @@ fn k_in_01_the_key_is_asked_for_before_the_body_is_looked_at() {
     let head = "POST /api/refresh HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n";
     assert_refused(&Connection::open(gateway.address()).send(head).response(), 401, UNAUTHORIZED);
     assert_eq!(upstream.count(), 0);
+}
+
+#[test]
+fn k_in_02_the_body_of_a_request_over_http2_is_judged_too() {
+    let upstream = Upstream::ok();
+    let gateway = guarded(&upstream).start();
+    let answer = |body: &str| {
+        let line = format!(
+            "curl --noproxy '*' -sS --max-time 30 --http2-prior-knowledge -w ' %{{http_version}} %{{http_code}}' \
+             -H 'X-API-Key: {KEY}' -H 'Content-Type: application/json' -d '{body}' http://{}/api/refresh",
+            gateway.address()
+        );
+        shell(&line, gateway.folder())
+    };
+    let refused = answer(r#"{"force_update":true,"role":"quince"}"#);
+    assert!(
+        refused.ends_with(" 2 422") && refused.contains("/role") && !refused.contains("quince"),
+        "{refused}"
+    );
+    let large = answer(&format!(r#"{{"force_update":true{}}}"#, " ".repeat(70_000)));
+    assert!(large.ends_with(" 2 413"), "{large}");
+    assert_eq!(upstream.count(), 0);
+    let passed = answer(r#"{ "force_update": true }"#);
+    assert_eq!(passed, r#"{"accepted":true} 2 200"#);
+    assert_eq!(upstream.only().body, br#"{ "force_update": true }"#);
 }
 
 /// The application answers each message with one heartbeat: it tells what reached it.

@@ -237,7 +237,7 @@ mod tests {
             Field { name: "Content-Length", value: b"1000000" },
         ];
         assert_eq!(config.judge_head(&head(None, &large)), Ok(()));
-        assert_eq!(config.judge_body(&[0; 100_000]), Ok(()));
+        assert_eq!(config.judge_body(&vec![0; 100_000]), Ok(()));
     }
 
     #[test]

@@ -73,9 +73,24 @@ pub async fn serve(core: Rc<Core>, stream: Stream, caller: Caller, inbox: Buffer
 
 /// Decides about one request and answers it.
 async fn answer(core: Rc<Core>, caller: Caller, request: Request<Incoming>) -> Answer {
+    let (parts, body) = request.into_parts();
+    let mut body = Some(body);
+    let answer = answer_to(core, caller, parts, &mut body).await;
+    if let Some(body) = body {
+        hold::let_go(body);
+    }
+    answer
+}
+
+/// The answer; `body` stays where nobody took it.
+async fn answer_to(
+    core: Rc<Core>,
+    caller: Caller,
+    parts: http::request::Parts,
+    body: &mut Option<Incoming>,
+) -> Answer {
     let since = Instant::now();
     let local = core.local();
-    let (parts, body) = request.into_parts();
     let mut trail = Trail::default();
     let joined = join_cookies(&parts.headers);
     let fields: Vec<Field<'_>> = fields_of(&parts.headers, joined.as_deref());
@@ -92,7 +107,7 @@ async fn answer(core: Rc<Core>, caller: Caller, request: Request<Incoming>) -> A
     trail.keep(&head);
     let id = RequestId::of(&head).unwrap_or_else(|| core.request_id());
     let mut ctx = RequestContext::new(core.now(), caller.peer, caller.secure, id);
-    let framing = framing_of(&parts.headers, &body);
+    let framing = framing_of(&parts.headers, body.as_ref());
     let decided = match (check(&parts, &head, &local), framing) {
         (Err(denial), _) => Err(denial),
         (Ok(()), None) => Err(Denial::Malformed("invalid-content-length")),
@@ -118,7 +133,7 @@ async fn answer(core: Rc<Core>, caller: Caller, request: Request<Incoming>) -> A
         }
     };
     let (body, framing, held) = match permit.holds(&local.policy) {
-        None => (Some(body), framing, None),
+        None => (body.take(), framing, None),
         Some(most) => match hold::read(body, most, local.settings.caps.body_timeout).await {
             Err(denial) => return refuse(&local, &denial, record),
             Ok(held) => {
@@ -281,10 +296,10 @@ fn authority_of(parts: &http::request::Parts) -> Option<&str> {
 }
 
 /// How the body goes on; `None` where its length is not one.
-fn framing_of(headers: &HeaderMap, body: &Incoming) -> Option<Body> {
+fn framing_of(headers: &HeaderMap, body: Option<&Incoming>) -> Option<Body> {
     let mut lengths = headers.get_all(http::header::CONTENT_LENGTH).iter();
     match (lengths.next(), lengths.next()) {
-        (None, _) if body.is_end_stream() => Some(Body::Empty),
+        (None, _) if body.is_none_or(Incoming::is_end_stream) => Some(Body::Empty),
         (None, _) => Some(Body::Chunked),
         (Some(length), None) => {
             let text = length.to_str().ok()?;

@@ -76,8 +76,8 @@ impl CoreRecorder {
 
 impl Recorder for CoreRecorder {
     fn security(&mut self, event: &SecurityEvent<'_>) {
-        // Proven credentials are worth a line to whoever looks for one; everything else is always written.
-        if event.kind == (EventKind::AuthAttempt { success: true }) && self.shared.level() < Level::Debug {
+        // A proven credential is worth a line where requests are; everything else is always written.
+        if event.kind == (EventKind::AuthAttempt { success: true }) && self.shared.level() < Level::Info {
             return;
         }
         let mut line = Line::with_scratch(self.shared.format(), &mut self.security, &mut self.scratch);

@@ -51,7 +51,7 @@ mod tests {
             let unix_ms = step * (13 * 86_400_000 + 3_661_007);
             let mut ours = String::new();
             write(&mut ours, unix_ms);
-            let theirs = jiff::Timestamp::from_millisecond(unix_ms as i64).unwrap();
+            let theirs = jiff::Timestamp::from_millisecond(unix_ms.cast_signed()).unwrap();
             assert_eq!(ours, format!("{theirs:.3}"));
         }
     }

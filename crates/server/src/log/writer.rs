@@ -31,11 +31,11 @@ impl Writer {
         while let Ok(Message::Lines(lines)) = receiver.recv() {
             // A closed standard error is no reason to end.
             let _ = io::stderr().write_all(lines.as_bytes());
-            self.to_file(&lines);
+            self.append(&lines);
         }
     }
 
-    fn to_file(&mut self, lines: &str) {
+    fn append(&mut self, lines: &str) {
         let Some(file) = &mut self.file else { return };
         match file.write(lines.as_bytes()) {
             Ok(()) => self.failing = false,

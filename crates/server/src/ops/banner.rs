@@ -62,12 +62,9 @@ pub fn text(config: &Config) -> String {
         line("rate limit", &format!("{} per {} on every route", limit.rate, limit.scope));
     }
     for route in &config.routes {
-        let limits = route
-            .limits
-            .iter()
-            .map(|limit| format!(", {} per {}", limit.rate, limit.scope))
-            .collect::<String>();
-        line("route", &format!("{}: {}{limits}", route.pattern.text, asks(&route.auth)));
+        let limits: Vec<_> =
+            route.limits.iter().map(|limit| format!(", {} per {}", limit.rate, limit.scope)).collect();
+        line("route", &format!("{}: {}{}", route.pattern.text, asks(&route.auth), limits.concat()));
     }
     line("other routes", &asks(&config.auth.default));
     out

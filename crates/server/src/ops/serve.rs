@@ -133,7 +133,7 @@ async fn watch_until_ended(
                 match certificates.renew() {
                     Ok(()) => log.info("the certificate was renewed"),
                     Err(error) => {
-                        log.error(&format!("the new certificate is refused, the old one stays: {error}"))
+                        log.error(&format!("the new certificate is refused, the old one stays: {error}"));
                     }
                 }
             }
