@@ -21,6 +21,8 @@ use crate::settings::{Bind, Listener};
 
 /// How often a core hands on what its recorder holds.
 const FLUSH: Duration = Duration::from_millis(100);
+/// The shortest time in which the runtime asks the kernel what is new.
+const TURN: Duration = Duration::from_millis(1);
 /// How often a core looks after its pools and its calendar clock, in flushes.
 const SWEEP: u32 = 10;
 
@@ -79,6 +81,7 @@ enum Phase {
 impl Engine {
     /// Binds every listener, then starts the cores. When this returns, connections are accepted.
     pub fn start(start: Start) -> Result<Self, StartError> {
+        allow_descriptors();
         let workers = start.workers.max(1);
         let mut per_core: Vec<Vec<(Bound, Manner)>> = (0..workers).map(|_| Vec::new()).collect();
         let mut addresses = Vec::new();
@@ -152,6 +155,15 @@ impl Engine {
     }
 }
 
+/// Takes all the file descriptors that the system allows. The usual soft limit of 1,024 is for programs that
+/// call select(2); here it would end at five hundred connections.
+fn allow_descriptors() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    // Where that is refused, accepting waits when they run out.
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum });
+}
+
 /// The life of one core.
 async fn serve(core: Rc<Core>, bound: Vec<(Bound, Manner)>, mut watched: watch::Receiver<Phase>) {
     let accepting: Vec<_> = bound
@@ -161,6 +173,8 @@ async fn serve(core: Rc<Core>, bound: Vec<(Bound, Manner)>, mut watched: watch::
             let ended = async move {
                 // An engine that was dropped ends too.
                 let _ = watched.wait_for(|phase| *phase != Phase::Serving).await;
+                // A turn of the runtime, so that it knows of everybody who stands in the queue.
+                tokio::time::sleep(TURN).await;
             };
             tokio::task::spawn_local(listen::accept(Rc::clone(&core), bound, manner, ended))
         })

@@ -1,6 +1,7 @@
 //! The rooms of the harness, and what tests use of them.
 
 mod application;
+mod crowd;
 mod gateway;
 mod http;
 mod http2;
@@ -15,6 +16,7 @@ mod upstream;
 mod wait;
 
 pub use application::Application;
+pub use crowd::{Crowd, Echoed, SocketCrowd, many_descriptors};
 pub use gateway::{Gateway, Launch, Outcome, binary};
 pub use http::{Connection, Request, Response};
 pub use http2::{H2Client, H2Outcome, Sender, h2_outcome};

@@ -1,10 +1,12 @@
 //! The data plane: what goes through, byte by byte, and what does not.
 
+mod changes;
 mod exchange;
 mod framing;
 mod http2;
 mod limits;
 mod malformed;
+mod scale;
 mod tls;
 mod upgrade;
 mod upstreams;
