@@ -37,6 +37,11 @@ where
     B::Data: Send,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
+    /// Whether the connection still takes requests, as far as is known here.
+    pub fn is_open(&self) -> bool {
+        !self.inner.is_closed()
+    }
+
     /// Sends a request once the connection has room for it; the head of its answer.
     pub async fn send(&mut self, request: Request<B>) -> hyper::Result<Response<Incoming>> {
         self.inner.ready().await?;

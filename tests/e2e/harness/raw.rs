@@ -4,7 +4,7 @@ use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Instant;
 
@@ -118,7 +118,9 @@ impl Drop for RawUpstream {
         if let Some(accepting) = self.accepting.take() {
             let _ = accepting.join();
         }
-        for connection in self.shared.accepted.lock().unwrap().iter() {
+        // A test that failed while it looked there has said so already.
+        let accepted = self.shared.accepted.lock().unwrap_or_else(PoisonError::into_inner);
+        for connection in accepted.iter() {
             let _ = connection.shutdown(Shutdown::Both);
         }
     }

@@ -29,10 +29,12 @@ fn named(name: &str) -> RawUpstream {
 fn a_reload_takes_effect_on_open_connections_and_leaves_running_requests_alone() {
     let (go_on, next) = mpsc::channel::<()>();
     let next = Mutex::new(next);
+    let (begun, has_begun) = mpsc::channel();
     let old = RawUpstream::start(move |mut peer| {
         while let Some(head) = peer.head() {
             if head.starts_with("GET /slow") {
                 peer.write("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nold h");
+                begun.send(()).unwrap();
                 next.lock().unwrap().recv().unwrap();
                 peer.write("alves");
             } else {
@@ -48,7 +50,7 @@ fn a_reload_takes_effect_on_open_connections_and_leaves_running_requests_alone()
     assert_eq!(Request::get("/").on(&mut kept).text(), "old");
     let mut slow = Connection::open(gateway.address());
     slow.send(Request::get("/slow").bytes());
-    old.wait_for_connections(2);
+    has_begun.recv().unwrap();
     replace(&gateway, "portcullis.toml", &config(&new.url()));
     until("the reload", || (reloads(&gateway) == 1).then_some(()));
     let answer = Request::get("/").on(&mut kept);
@@ -163,12 +165,14 @@ fn nothing_is_lost_while_the_configuration_changes_every_second() {
 fn at_the_end_what_runs_is_finished_and_nothing_new_begins() {
     let (go_on, next) = mpsc::channel::<()>();
     let next = Mutex::new(next);
+    let (begun, has_begun) = mpsc::channel();
     let upstream = RawUpstream::start(move |mut peer| {
         while let Some(head) = peer.head() {
-            let head = head.to_ascii_lowercase();
-            if head.starts_with("get /slow") {
+            if head.starts_with("GET /slow") {
+                begun.send(()).unwrap();
                 next.lock().unwrap().recv().unwrap();
-            } else if head.starts_with("put /slow") {
+            } else if head.starts_with("PUT /slow") {
+                begun.send(()).unwrap();
                 assert!(peer.skip(1 << 20));
             }
             peer.write("HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\ndone");
@@ -184,7 +188,7 @@ fn at_the_end_what_runs_is_finished_and_nothing_new_begins() {
     uploading
         .send("PUT /slow HTTP/1.1\r\nHost: a\r\nContent-Length: 1048576\r\n\r\n")
         .send(vec![b'x'; 1 << 19]);
-    upstream.wait_for_connections(2);
+    (0..2).for_each(|_| has_begun.recv().unwrap());
     gateway.ask_to_stop();
     until("new connections to be refused", || is_refused(address).then_some(()));
     assert!(idle.is_closed(), "a connection without a request has nothing to wait for");

@@ -5,7 +5,10 @@ use std::net::{SocketAddr, TcpStream};
 use std::sync::mpsc;
 use std::time::Duration;
 
-use portcullis_tests::{Connection, Gateway, RawUpstream, Request, Upstream, until};
+use futures_util::StreamExt as _;
+use http_body_util::StreamBody;
+use hyper::body::Frame;
+use portcullis_tests::{Connection, Gateway, H2Client, RawUpstream, Request, Upstream, until};
 use socket2::{Domain, Socket, Type};
 
 use super::gateway;
@@ -67,6 +70,84 @@ fn a_kept_connection_without_a_request_ends_in_silence() {
     assert_eq!(Request::get("/").on(&mut connection).status, 200);
     assert_eq!(Request::get("/").on(&mut connection).status, 200);
     ends_in_silence(&mut connection);
+}
+
+/// HTTP/2 with prior knowledge: the preface and empty settings, nothing else.
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
+
+#[test]
+fn http_2_has_no_more_time_to_begin() {
+    let gateway = with_cap("http://127.0.0.1:1", "header_timeout", "\"200ms\"");
+    // In the preface, behind it, and in the middle of a head.
+    let head_without_end = [PREFACE, b"\0\0\x01\x01\0\0\0\0\x01\x82"].concat();
+    for bytes in [&PREFACE[..18], PREFACE, &head_without_end] {
+        let mut connection = Connection::open(gateway.address());
+        connection.send(bytes);
+        let mut rest = Vec::new();
+        connection.stream().read_to_end(&mut rest).unwrap();
+        assert!(!rest.starts_with(b"HTTP"), "{rest:?}");
+    }
+}
+
+#[test]
+fn an_http_2_connection_without_requests_ends_too() {
+    let (go_on, next) = mpsc::channel::<()>();
+    let next = std::sync::Mutex::new(next);
+    let upstream = RawUpstream::start(move |mut peer| {
+        while let Some(head) = peer.head() {
+            if head.starts_with("GET /slow") {
+                next.lock().unwrap().recv().unwrap();
+            }
+            peer.write("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
+        }
+    });
+    let gateway = with_cap(&upstream.url(), "idle_timeout", "\"200ms\"");
+    let client = H2Client::connect(gateway.address());
+    let get = |path: &str| {
+        let request = http::Request::get(format!("http://gateway.test{path}"));
+        request.body(http_body_util::Full::<bytes::Bytes>::default()).unwrap()
+    };
+    client.run(async |sender| {
+        let mut slow = sender.clone();
+        let slow = tokio::task::spawn_local(async move { slow.send(get("/slow")).await.unwrap().status() });
+        // A second connection that ends for want of requests is the clock.
+        let mut clock = tokio::net::TcpStream::connect(gateway.address()).await.unwrap();
+        tokio::io::AsyncWriteExt::write_all(&mut clock, &Request::get(HEALTH).bytes()).await.unwrap();
+        tokio::io::AsyncReadExt::read_to_end(&mut clock, &mut Vec::new()).await.unwrap();
+        go_on.send(()).unwrap();
+        assert_eq!(slow.await.unwrap(), 200, "with a request under way it is not idle");
+        assert_eq!(sender.send(get("/")).await.unwrap().status(), 200);
+        while sender.is_open() {
+            tokio::task::yield_now().await;
+        }
+    });
+}
+
+#[test]
+fn http_2_requests_have_the_same_timeouts() {
+    let upstream = RawUpstream::start(|mut peer| while peer.head().is_some() {});
+    let gateway = portcullis_tests::Launch::run()
+        .config(&format!(
+            "[auth]\ndefault = \"none\"\n[upstreams.default]\nurl = \"{}\"\nresponse_timeout = \"200ms\"\n\
+             [server.caps]\nbody_timeout = \"200ms\"\n",
+            upstream.url()
+        ))
+        .start();
+    let status = |length: &str, body: &'static str| {
+        let client = H2Client::connect(gateway.address());
+        let first = Ok::<_, std::convert::Infallible>(Frame::data(bytes::Bytes::from(body)));
+        let frames = futures_util::stream::iter([first]);
+        // With `more` announced the body goes on, and nothing of it comes.
+        let frames = if length == "more" {
+            frames.chain(futures_util::stream::pending()).left_stream()
+        } else {
+            frames.right_stream()
+        };
+        let request = http::Request::post("http://gateway.test/").body(StreamBody::new(frames)).unwrap();
+        client.run(async |sender| sender.send(request).await.unwrap().status().as_u16())
+    };
+    assert_eq!(status("all", "body"), 504);
+    assert_eq!(status("more", "body"), 408);
 }
 
 #[test]

@@ -1,81 +1,40 @@
-//! HTTP/2 connections of clients, and the decision about each of their requests.
+//! The decision about each request of an HTTP/2 connection.
 
-use std::convert::Infallible;
-use std::future::{Future, poll_fn};
-use std::io;
-use std::pin::{Pin, pin};
 use std::rc::Rc;
-use std::task::{Context, Poll};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode};
 use http_body_util::{Either, Full};
 use hyper::body::{Body as _, Bytes, Incoming};
-use hyper_util::rt::{TokioIo, TokioTimer};
 use portcullis_core::{Denial, Field, Head, Upgrade};
 use portcullis_gate::context::RequestId;
 use portcullis_gate::policy::Target;
 use portcullis_gate::trail::Trail;
 use portcullis_gate::{Admission, Permit, Reply, RequestContext};
 use portcullis_wire::{self as wire, Body};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+use super::connection::Active;
 use super::exchange::{self, Asked, Relay};
 use super::hold;
 use super::record::Record;
-use super::stall::Stalling;
-use crate::buffers::Buffer;
 use crate::core::{Core, Local};
 use crate::h1::Caller;
-use crate::io::Stream;
 use crate::own;
 use crate::toward::Toward;
-
-/// Streams one client may have open at once on a connection.
-const STREAMS: u32 = 128;
 
 /// The body of an answer: ours, or the application's as it comes.
 pub(super) type Answer = Response<Either<Full<Bytes>, Box<Relay>>>;
 
-/// Serves an HTTP/2 connection to its end.
-pub async fn serve(core: Rc<Core>, stream: Stream, caller: Caller, inbox: Buffer) {
-    let caps = core.local().settings.caps.clone();
-    let service = {
-        let core = Rc::clone(&core);
-        hyper::service::service_fn(move |request| {
-            let core = Rc::clone(&core);
-            async move { Ok::<_, Infallible>(answer(core, caller, request).await) }
-        })
-    };
-    let io = TokioIo::new(Prefixed { inbox, stream, core: Rc::clone(&core) });
-    let connection =
-        hyper::server::conn::http2::Builder::new(OnThisCore { write_timeout: caps.write_timeout })
-            .timer(TokioTimer::new())
-            .max_concurrent_streams(STREAMS)
-            .max_header_list_size(caps.headers as u32)
-            .keep_alive_interval(caps.idle_timeout)
-            .keep_alive_timeout(caps.header_timeout)
-            .serve_connection(io, service);
-    let mut connection = pin!(connection);
-    let slot = poll_fn(|cx| Poll::Ready(core.register(cx.waker()))).await;
-    let mut leaving = false;
-    // Errors of a connection are the client's affair; each request was recorded by itself.
-    let _ended = poll_fn(|cx| {
-        if core.shared.is_draining() && !leaving {
-            leaving = true;
-            connection.as_mut().graceful_shutdown();
-        }
-        connection.as_mut().poll(cx)
-    })
-    .await;
-    core.unregister(slot);
-}
-
 /// Decides about one request and answers it.
-async fn answer(core: Rc<Core>, caller: Caller, request: Request<Incoming>) -> Answer {
+pub(super) async fn answer(
+    core: Rc<Core>,
+    caller: Caller,
+    request: Request<Incoming>,
+    active: Active,
+) -> Answer {
     let (parts, body) = request.into_parts();
     let mut body = Some(body);
-    let answer = answer_to(core, caller, parts, &mut body).await;
+    let answer = answer_to(core, caller, parts, &mut body, active).await;
     if let Some(body) = body {
         hold::let_go(body);
     }
@@ -88,6 +47,7 @@ async fn answer_to(
     caller: Caller,
     parts: http::request::Parts,
     body: &mut Option<Incoming>,
+    active: Active,
 ) -> Answer {
     let since = Instant::now();
     let local = core.local();
@@ -115,7 +75,7 @@ async fn answer_to(
             core.shared.gate.admit(&local.policy, &head, &mut ctx).map(|admission| (admission, framing))
         }
     };
-    let mut record = Record::new(Rc::clone(&core), Rc::clone(&local), trail, since, ctx);
+    let mut record = Record::new(Rc::clone(&core), Rc::clone(&local), trail, since, ctx, active);
     let (permit, framing) = match decided {
         Ok((Admission::Forward(permit), framing)) => (permit, framing),
         Ok((Admission::Preflight, _)) => return ours(&local, Reply::preflight(), record, None, true),
@@ -307,57 +267,5 @@ fn framing_of(headers: &HeaderMap, body: Option<&Incoming>) -> Option<Body> {
             digits.then(|| text.parse().ok().map(Body::Length))?
         }
         (Some(_), Some(_)) => None,
-    }
-}
-
-/// Runs what hyper spawns on the core that accepted the connection.
-#[derive(Debug, Clone, Copy)]
-struct OnThisCore {
-    write_timeout: Duration,
-}
-
-impl<F> hyper::rt::Executor<F> for OnThisCore
-where
-    F: Future + 'static,
-    F::Output: 'static,
-{
-    fn execute(&self, future: F) {
-        let timeout = self.write_timeout;
-        tokio::task::spawn_local(Stalling::new(future, timeout));
-    }
-}
-
-/// A stream of which something was read already.
-struct Prefixed {
-    inbox: Buffer,
-    stream: Stream,
-    core: Rc<Core>,
-}
-
-impl AsyncRead for Prefixed {
-    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        let this = self.get_mut();
-        if this.inbox.is_empty() {
-            return Pin::new(&mut this.stream).poll_read(cx, buf);
-        }
-        let count = this.inbox.len().min(buf.remaining());
-        buf.put_slice(&this.inbox.filled()[..count]);
-        this.inbox.consume(count);
-        this.core.buffers.detach(&mut this.inbox);
-        Poll::Ready(Ok(()))
-    }
-}
-
-impl AsyncWrite for Prefixed {
-    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.get_mut().stream).poll_write(cx, bytes)
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().stream).poll_flush(cx)
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().stream).poll_shutdown(cx)
     }
 }

@@ -7,6 +7,7 @@ use portcullis_core::Denial;
 use portcullis_gate::RequestContext;
 use portcullis_gate::trail::{Ending, Trail};
 
+use super::connection::Active;
 use crate::core::{Core, Local};
 
 /// The record of one request, written once: at the latest when it is dropped, since a client that hangs up
@@ -22,6 +23,7 @@ pub(super) struct Record {
     pub(super) bytes_out: u64,
     pub(super) aborted: bool,
     written: bool,
+    _active: Active,
 }
 
 impl Record {
@@ -31,6 +33,7 @@ impl Record {
         trail: Trail,
         since: Instant,
         ctx: RequestContext,
+        active: Active,
     ) -> Self {
         Self {
             core,
@@ -43,6 +46,7 @@ impl Record {
             bytes_out: 0,
             aborted: false,
             written: false,
+            _active: active,
         }
     }
 
