@@ -168,14 +168,17 @@ async fn greet_tcp(core: Rc<Core>, mut stream: TcpStream, peer: IpAddr, manner: 
         let caller = Caller { peer, secure: false };
         return serve(core, Stream::Tcp(stream), caller, Buffer::default()).await;
     };
-    let Ok(Ok(stream)) = timeout(header_timeout, TlsAcceptor::from(config).accept(stream)).await else {
+    // What only some connections need, and only for a while, is boxed: every waiting connection would carry
+    // the room for it otherwise.
+    let handshake = Box::pin(timeout(header_timeout, TlsAcceptor::from(config).accept(stream)));
+    let Ok(Ok(stream)) = handshake.await else {
         return;
     };
     let http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
     let caller = Caller { peer, secure: true };
     let stream = Stream::Tls(Box::new(stream));
     if http2 {
-        h2::serve(core, stream, caller, Buffer::default()).await;
+        Box::pin(h2::serve(core, stream, caller, Buffer::default())).await;
     } else {
         serve(core, stream, caller, Buffer::default()).await;
     }
@@ -183,7 +186,7 @@ async fn greet_tcp(core: Rc<Core>, mut stream: TcpStream, peer: IpAddr, manner: 
 
 async fn serve(core: Rc<Core>, stream: Stream, caller: Caller, inbox: Buffer) {
     if let Some((stream, inbox)) = h1::serve(Rc::clone(&core), Door { stream, caller, inbox }).await {
-        h2::serve(core, stream, caller, inbox).await;
+        Box::pin(h2::serve(core, stream, caller, inbox)).await;
     }
 }
 

