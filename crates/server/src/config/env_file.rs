@@ -285,7 +285,7 @@ mod tests {
     fn values(body: &str) -> Vec<(String, Option<String>)> {
         let (mut entries, faults) = parse(body);
         assert_eq!(faults, []);
-        expand(&mut entries, &|name| (name == "HOME").then(|| "/root".to_owned()));
+        expand(&mut entries, &|name| (name == "HOME").then(|| "/home/app".to_owned()));
         entries.into_iter().map(|entry| (entry.name, entry.value)).collect()
     }
 
@@ -322,10 +322,10 @@ mod tests {
             ("\u{feff}A=b", "b"),
             ("A=[\"x\", \"y\"]", "[\"x\", \"y\"]"),
             ("A=$(openssl rand -hex 32)", "$(openssl rand -hex 32)"),
-            ("A=${HOME}/x", "/root/x"),
+            ("A=${HOME}/x", "/home/app/x"),
             ("A=${NONE:-y}z", "yz"),
             ("A=${NONE}z", "z"),
-            ("A=${HOME:-y}", "/root"),
+            ("A=${HOME:-y}", "/home/app"),
             ("A=$HOME", "$HOME"),
             ("A=${HOME", "${HOME"),
             ("A=x=y==", "x=y=="),
