@@ -1,6 +1,6 @@
-//! What the log says: no secret of any shape, and what a rule would have refused.
+//! What the log says, and what it never says: no secret of any shape; and that it holds nothing up.
 
-use portcullis_tests::{Launch, Request, Upstream};
+use portcullis_tests::{Launch, Request, Scratch, Upstream, binary, shell};
 
 /// As the commands of the guides make them, and as they come in requests.
 const PLANTED: [&str; 14] = [
@@ -104,4 +104,23 @@ fn an_observed_route_lets_pass_and_says_what_it_would_have_refused() {
     let right = Request::get("/elsewhere").header("X-API-Key", "a-key-of-32-characters-for-a-test");
     assert_eq!(right.send_to(gateway.address()).status, 200);
     gateway.wait_for_log(&["auth_attempt", "success=true"]);
+}
+
+#[test]
+fn a_standard_error_that_nobody_reads_holds_no_end_up() {
+    let upstream = Upstream::ok();
+    let folder = Scratch::new();
+    folder.write("key", "a-key-of-32-characters-for-a-test");
+    // The pipe is opened and never read: it fills, and every further write would wait for ever.
+    let script = format!(
+        "mkfifo err; exec 3<>err; {} run --upstream {} --listen 127.0.0.1:0 2>err >out & gateway=$!\n\
+         until grep -q listening out; do :; done; at=$(sed -n 's/listening on //p' out)\n\
+         for i in $(seq 1500); do echo \"url = $at/a?$i\"; done > urls\n\
+         curl -s -K urls -A \"$(head -c 200 /dev/zero | tr '\\0' x)\" > answers\n\
+         kill -TERM $gateway; (sleep 30; kill -9 $gateway) 2>/dev/null & wait $gateway; echo ended with $?",
+        binary().display(),
+        upstream.url()
+    );
+    assert!(shell(&script, &folder).contains("ended with 0"));
+    assert_eq!(upstream.count(), 1500);
 }

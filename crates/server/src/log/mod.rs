@@ -10,10 +10,10 @@ mod writer;
 use std::io;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
-use std::sync::mpsc::{SyncSender, sync_channel};
+use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use portcullis_core::event::Recorder;
 
@@ -99,6 +99,10 @@ pub(crate) struct Shared {
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
+/// How long the end waits for what is still to be written.
+const LAST_WORDS: Duration = Duration::from_secs(5);
+/// How often it looks whether that is done.
+const LOOK: Duration = Duration::from_millis(2);
 /// Buffers that may wait for the writer: at 16 KiB each, 4 MiB.
 const WAITING: usize = 256;
 
@@ -145,13 +149,24 @@ impl Log {
         self.say(Level::Error, message);
     }
 
-    /// Writes what is still waiting and ends the writer.
+    /// Writes what is still waiting and ends the writer; gives up on a standard error that nobody reads.
     pub fn shutdown(&self) {
-        let _ = self.0.sender.send(Message::End);
-        let thread = self.0.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(thread) = thread {
-            let _ = thread.join();
+        let deadline = Instant::now() + LAST_WORDS;
+        while let Err(TrySendError::Full(_)) = self.0.sender.try_send(Message::End) {
+            if Instant::now() > deadline {
+                return;
+            }
+            std::thread::park_timeout(LOOK);
         }
+        let thread = self.0.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let Some(thread) = thread else { return };
+        while !thread.is_finished() {
+            if Instant::now() > deadline {
+                return;
+            }
+            std::thread::park_timeout(LOOK);
+        }
+        let _ = thread.join();
     }
 
     fn say(&self, level: Level, message: &str) {
