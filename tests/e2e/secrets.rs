@@ -110,14 +110,13 @@ fn an_observed_route_lets_pass_and_says_what_it_would_have_refused() {
 fn a_standard_error_that_nobody_reads_holds_no_end_up() {
     let upstream = Upstream::ok();
     let folder = Scratch::new();
-    folder.write("key", "a-key-of-32-characters-for-a-test");
     // The pipe is opened and never read: it fills, and every further write would wait for ever.
     let script = format!(
         "mkfifo err; exec 3<>err; {} run --upstream {} --listen 127.0.0.1:0 2>err >out & gateway=$!\n\
          until grep -q listening out; do :; done; at=$(sed -n 's/listening on //p' out)\n\
          for i in $(seq 1500); do echo \"url = $at/a?$i\"; done > urls\n\
          curl -s -K urls -A \"$(head -c 200 /dev/zero | tr '\\0' x)\" > answers\n\
-         kill -TERM $gateway; (sleep 30; kill -9 $gateway) 2>/dev/null & wait $gateway; echo ended with $?",
+         kill -TERM $gateway; (sleep 30; kill -9 $gateway) >/dev/null 2>&1 & wait $gateway; echo ended with $?",
         binary().display(),
         upstream.url()
     );
