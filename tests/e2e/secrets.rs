@@ -92,7 +92,8 @@ fn an_observed_route_lets_pass_and_says_what_it_would_have_refused() {
     let upstream = Upstream::ok();
     let text = format!(
         "upstream = \"{}\"\n[auth.api_key]\nvalue = \"a-key-of-32-characters-for-a-test\"\n[[routes]]\nmatch = \"GET /watched\"\n\
-         mode = \"observe\"\nlimits = [\"2/hour per ip\"]\n",
+         mode = \"observe\"\nlimits = [\"2/hour per ip\"]\n\
+         [[limits]]\nrate = \"7/hour per ip\"\n[[limits]]\nrate = \"3/hour per ip\"\nmode = \"observe\"\n",
         upstream.url()
     );
     let gateway = Launch::run().config(&text).start();

@@ -310,7 +310,7 @@ mod tests {
             unknown_routes: UnknownRoutes::Pass,
             cors: None,
             authn: Authn::new(vec![Authenticator::SharedSecret(secret)]),
-            failures: rule("20/minute"),
+            failures: LimitRule::new("failures", rule("20/minute").rate, Scope::Ip, Mode::Enforce),
             headers: Headers::new(headers::Config::default()),
             replies: Replies::default(),
             replace_errors: ReplaceErrors::Never,
@@ -371,6 +371,24 @@ mod tests {
         for fields in [&[][..], &[("x-api-key", "wrong")], &[("x-api-key", "the-key")], &[]] {
             assert_eq!(ask(&layer, PEER, fields).0, 200);
         }
+    }
+
+    /// Ruling R4: guessing is slow, a guess that hits does not show, and who was known before stays in.
+    #[test]
+    fn an_address_that_guessed_too_much_is_heard_only_for_what_succeeded_from_there() {
+        let right = [("x-api-key", "the-key")];
+        let guess = |layer: &GateLayer| {
+            (0..25).map(|_| ask(layer, PEER, &[("x-api-key", "wrong")]).0).collect::<Vec<_>>()
+        };
+        let stranger = layer();
+        assert_eq!(guess(&stranger), [[401; 20].as_slice(), &[429; 5]].concat());
+        assert_eq!(ask(&stranger, PEER, &right).0, 429, "a guess that hits");
+        let elsewhere = PEER.map(|peer| Peer { address: [127, 0, 0, 2].into(), ..peer });
+        assert_eq!(ask(&stranger, elsewhere, &right).0, 200);
+        let known = layer();
+        assert_eq!(ask(&known, PEER, &right).0, 200);
+        guess(&known);
+        assert_eq!(ask(&known, PEER, &right).0, 200, "succeeded from there within the hour");
     }
 
     #[test]

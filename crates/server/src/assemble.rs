@@ -10,7 +10,7 @@ use portcullis_gate::authn::{Authenticator, Authn, SharedSecret};
 use portcullis_gate::cors::{self, Cors};
 use portcullis_gate::edge::{self, Edge};
 use portcullis_gate::headers::{self, HeaderRule, Headers};
-use portcullis_gate::limit::{LimitRule, Mode};
+use portcullis_gate::limit::{self, LimitRule, Mode};
 use portcullis_gate::policy::{
     Own, Parts, Policy, PolicyError, ReplaceErrors, Route, Target, UnknownRoutes, WebSocketRules,
 };
@@ -150,14 +150,16 @@ fn accepts(auth: &model::RouteAuth) -> Vec<Scheme> {
 
 /// The limits of one place, those that need no identity apart from those that do.
 fn rules(place: &str, limits: &[model::Limit], whole_mode: model::Mode) -> (Vec<LimitRule>, Vec<LimitRule>) {
-    limits
+    let mut rules: Vec<LimitRule> = limits
         .iter()
         .map(|limit| {
             let observes = [limit.mode, whole_mode].contains(&model::Mode::Observe);
             let mode = if observes { Mode::Observe } else { Mode::Enforce };
             LimitRule::new(place, limit.rate, limit.scope, mode)
         })
-        .partition(|rule| !rule.scope.needs_identity())
+        .collect();
+    limit::tell_apart(&mut rules);
+    rules.into_iter().partition(|rule| !rule.scope.needs_identity())
 }
 
 fn named_route(config: &Config, route: &model::Route) -> Route {

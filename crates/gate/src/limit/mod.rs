@@ -44,6 +44,17 @@ impl LimitRule {
     }
 }
 
+/// Gives rules of one place that have the same window and scope counters of their own: the second of them
+/// (one that only observes, say) would count every request once more otherwise.
+pub fn tell_apart(rules: &mut [LimitRule]) {
+    for index in 1..rules.len() {
+        let (before, rest) = rules.split_at_mut(index);
+        while before.iter().any(|rule| rule.id == rest[0].id) {
+            rest[0].id = rest[0].id.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        }
+    }
+}
+
 /// Who is counted: what the scopes take their keys from.
 #[derive(Debug, Clone, Copy)]
 pub struct Counted<'a> {
