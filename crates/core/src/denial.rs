@@ -33,6 +33,18 @@ pub enum Denial {
     MissingCredential(Scheme),
     /// A credential that is not valid; the kind it was.
     InvalidCredential(Scheme),
+    /// A credential that was valid and has expired; the kind it was.
+    ExpiredCredential(Scheme),
+    /// A known caller whose role is not one that the route is for.
+    InsufficientRole,
+    /// A known caller whose API key is not for this route, or not for this value of a path parameter.
+    OutOfScope,
+    /// A limit counts by device, and the request names none.
+    MissingDevice,
+    /// A request with a session cookie that a page of another site may have caused.
+    CrossSiteRequest,
+    /// What is needed to judge the credential cannot be had now.
+    AuthenticationUnavailable,
     /// A page of an origin that is not allowed, where the configuration refuses instead of leaving it to
     /// the browser.
     OriginForbidden,
@@ -69,7 +81,7 @@ pub enum Blame {
 
 impl Denial {
     /// The stable codes, for configuration that names them; a test keeps it complete.
-    pub const CODES: [&'static str; 23] = [
+    pub const CODES: [&'static str; 29] = [
         "malformed-request",
         "not-implemented",
         "version-not-supported",
@@ -83,6 +95,12 @@ impl Denial {
         "method-not-allowed",
         "missing-credential",
         "invalid-credential",
+        "expired-credential",
+        "insufficient-role",
+        "out-of-scope",
+        "missing-device",
+        "cross-site-request",
+        "authentication-unavailable",
         "origin-forbidden",
         "preflight-forbidden",
         "rate-limited",
@@ -111,6 +129,12 @@ impl Denial {
             Denial::MethodNotAllowed => "method-not-allowed",
             Denial::MissingCredential(_) => "missing-credential",
             Denial::InvalidCredential(_) => "invalid-credential",
+            Denial::ExpiredCredential(_) => "expired-credential",
+            Denial::InsufficientRole => "insufficient-role",
+            Denial::OutOfScope => "out-of-scope",
+            Denial::MissingDevice => "missing-device",
+            Denial::CrossSiteRequest => "cross-site-request",
+            Denial::AuthenticationUnavailable => "authentication-unavailable",
             Denial::OriginForbidden => "origin-forbidden",
             Denial::PreflightForbidden => "preflight-forbidden",
             Denial::RateLimited(_) => "rate-limited",
@@ -127,9 +151,12 @@ impl Denial {
     /// The HTTP status (RFC 9110, RFC 6585).
     pub fn status(&self) -> u16 {
         match self {
-            Denial::Malformed(_) | Denial::PreflightForbidden => 400,
-            Denial::MissingCredential(_) | Denial::InvalidCredential(_) => 401,
-            Denial::OriginForbidden => 403,
+            Denial::Malformed(_) | Denial::PreflightForbidden | Denial::MissingDevice => 400,
+            Denial::MissingCredential(_) | Denial::InvalidCredential(_) | Denial::ExpiredCredential(_) => 401,
+            Denial::OriginForbidden
+            | Denial::InsufficientRole
+            | Denial::OutOfScope
+            | Denial::CrossSiteRequest => 403,
             Denial::UnknownRoute => 404,
             Denial::MethodNotAllowed => 405,
             Denial::RequestTimeout => 408,
@@ -142,7 +169,7 @@ impl Denial {
             Denial::Internal => 500,
             Denial::NotImplemented(_) => 501,
             Denial::UpstreamUnreachable | Denial::UpstreamMalformed => 502,
-            Denial::TooManyConnections | Denial::Draining => 503,
+            Denial::TooManyConnections | Denial::Draining | Denial::AuthenticationUnavailable => 503,
             Denial::UpstreamTimeout => 504,
             Denial::VersionNotSupported(_) => 505,
         }
@@ -163,7 +190,15 @@ impl Denial {
             Denial::UnknownRoute => "Not found",
             Denial::MethodNotAllowed => "Method not allowed",
             Denial::MissingCredential(_) => "Authentication required",
+            Denial::InvalidCredential(Scheme::Bearer) => "Invalid token",
             Denial::InvalidCredential(_) => "Invalid credentials",
+            Denial::ExpiredCredential(Scheme::Bearer) => "Token has expired",
+            Denial::ExpiredCredential(_) => "The credential has expired",
+            Denial::InsufficientRole => "Insufficient permissions",
+            Denial::OutOfScope => "The API key is not for this",
+            Denial::MissingDevice => "Device ID required",
+            Denial::CrossSiteRequest => "The request came from another site",
+            Denial::AuthenticationUnavailable => "Credentials cannot be judged at the moment",
             Denial::OriginForbidden => "Origin not allowed",
             Denial::PreflightForbidden => "Disallowed CORS origin",
             Denial::RateLimited(_) => "Rate limit exceeded",
@@ -193,7 +228,7 @@ impl Denial {
             Denial::UpstreamUnreachable | Denial::UpstreamMalformed | Denial::UpstreamTimeout => {
                 Blame::Upstream
             }
-            Denial::Draining | Denial::Internal => Blame::Gateway,
+            Denial::Draining | Denial::Internal | Denial::AuthenticationUnavailable => Blame::Gateway,
             _ => Blame::Client,
         }
     }

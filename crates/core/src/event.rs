@@ -10,6 +10,10 @@ pub enum EventKind {
         /// Whether it was accepted.
         success: bool,
     },
+    /// A known caller asked for what is not its to have.
+    AccessDenied,
+    /// An account was made or changed, by its user or by an administrator.
+    AccountChanged,
     /// A limit was reached.
     RateLimitExceeded,
     /// A browser page of an origin that is not allowed asked for something.
@@ -27,6 +31,8 @@ impl EventKind {
     pub fn name(self) -> &'static str {
         match self {
             EventKind::AuthAttempt { .. } => "auth_attempt",
+            EventKind::AccessDenied => "access_denied",
+            EventKind::AccountChanged => "account_changed",
             EventKind::RateLimitExceeded => "rate_limit_exceeded",
             EventKind::CorsViolation => "cors_violation",
             EventKind::SuspiciousActivity => "suspicious_activity",

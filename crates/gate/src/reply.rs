@@ -232,13 +232,15 @@ impl Replies {
         let mut reply = self.render(&values);
         reply.close = denial.closes();
         match denial {
-            Denial::MissingCredential(scheme) | Denial::InvalidCredential(scheme) => {
+            Denial::MissingCredential(scheme)
+            | Denial::InvalidCredential(scheme)
+            | Denial::ExpiredCredential(scheme) => {
                 reply.fields.push(("WWW-Authenticate".into(), challenge(*scheme).into()));
             }
             Denial::RateLimited(verdict) | Denial::TooManyFailures(verdict) => {
                 reply.fields.push(("Retry-After".into(), retry_after_s(verdict).to_string().into()));
             }
-            Denial::TooManyConnections | Denial::Draining => {
+            Denial::TooManyConnections | Denial::Draining | Denial::AuthenticationUnavailable => {
                 reply.fields.push(("Retry-After".into(), "1".into()));
             }
             Denial::MethodNotAllowed => reply.fields.push(("Allow".into(), ctx.allow.clone().into())),
@@ -252,6 +254,10 @@ impl Replies {
             | Denial::Invalid(_)
             | Denial::ExpectationFailed
             | Denial::UnknownRoute
+            | Denial::InsufficientRole
+            | Denial::OutOfScope
+            | Denial::MissingDevice
+            | Denial::CrossSiteRequest
             | Denial::OriginForbidden
             | Denial::PreflightForbidden
             | Denial::UpstreamUnreachable
@@ -317,6 +323,8 @@ fn challenge(scheme: Scheme) -> &'static str {
     match scheme {
         Scheme::IngestToken => "IngestToken",
         Scheme::ApiKey => "ApiKey",
+        Scheme::Bearer => "Bearer",
+        Scheme::Session => "Session",
     }
 }
 

@@ -170,6 +170,21 @@ pub(crate) fn event_of(denial: &Denial, ctx: &RequestContext) -> Option<(EventKi
             EventKind::AuthAttempt { success: false },
             format!("Invalid {} attempt from {address}", spoken(*scheme)).into(),
         ),
+        Denial::ExpiredCredential(scheme) => (
+            EventKind::AuthAttempt { success: false },
+            format!("Expired {} from {address}", spoken(*scheme)).into(),
+        ),
+        Denial::InsufficientRole => (
+            EventKind::AccessDenied,
+            format!("A role that is not allowed there, from {address}").into(),
+        ),
+        Denial::OutOfScope => {
+            (EventKind::AccessDenied, format!("A credential beyond its scope, from {address}").into())
+        }
+        Denial::CrossSiteRequest => (
+            EventKind::SuspiciousActivity,
+            "Suspicious activity: a session cookie came with a request of another site".into(),
+        ),
         Denial::RateLimited(verdict) => (
             EventKind::RateLimitExceeded,
             format!("Rate limit exceeded for IP: {address} ({} in {} s)", verdict.limit, verdict.window_s)
@@ -199,6 +214,8 @@ pub(crate) fn event_of(denial: &Denial, ctx: &RequestContext) -> Option<(EventKi
         | Denial::ExpectationFailed
         | Denial::UnknownRoute
         | Denial::MethodNotAllowed
+        | Denial::MissingDevice
+        | Denial::AuthenticationUnavailable
         | Denial::UpstreamUnreachable
         | Denial::UpstreamMalformed
         | Denial::UpstreamTimeout
@@ -211,6 +228,8 @@ pub(crate) fn event_of(denial: &Denial, ctx: &RequestContext) -> Option<(EventKi
 fn spoken(scheme: Scheme) -> &'static str {
     match scheme {
         Scheme::ApiKey => "API key",
+        Scheme::Bearer => "access token",
+        Scheme::Session => "session",
         Scheme::IngestToken => "ingest token",
     }
 }

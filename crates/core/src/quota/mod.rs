@@ -29,11 +29,27 @@ pub enum Scope {
     User,
     /// The proven credential.
     Key,
+    /// The device that the client names in `X-Device-ID`: a registered one counts for itself, all others of an
+    /// address together. An address ceiling stands above it.
+    Device,
+    /// The proven session, else the device, else the address. An address ceiling stands above it.
+    Session,
+    /// The client's address, where nobody was proven.
+    Anonymous,
 }
 
 impl Scope {
     /// Every scope.
-    pub const ALL: [Scope; 5] = [Scope::Ip, Scope::Global, Scope::Route, Scope::User, Scope::Key];
+    pub const ALL: [Scope; 8] = [
+        Scope::Ip,
+        Scope::Global,
+        Scope::Route,
+        Scope::User,
+        Scope::Key,
+        Scope::Device,
+        Scope::Session,
+        Scope::Anonymous,
+    ];
 
     /// The word after `per`.
     pub fn name(self) -> &'static str {
@@ -43,6 +59,9 @@ impl Scope {
             Scope::Route => "route",
             Scope::User => "user",
             Scope::Key => "key",
+            Scope::Device => "device",
+            Scope::Session => "session",
+            Scope::Anonymous => "anonymous",
         }
     }
 
@@ -53,7 +72,12 @@ impl Scope {
 
     /// Whether it can be counted only after authentication.
     pub fn needs_identity(self) -> bool {
-        matches!(self, Scope::User | Scope::Key)
+        matches!(self, Scope::User | Scope::Key | Scope::Device | Scope::Session | Scope::Anonymous)
+    }
+
+    /// Whether the client chooses what it counts by, so that an address ceiling must stand above it.
+    pub fn is_chosen_by_client(self) -> bool {
+        matches!(self, Scope::Device | Scope::Session)
     }
 }
 

@@ -25,8 +25,7 @@ impl SharedSecret {
         let accepted = secrets
             .into_iter()
             .map(|secret| {
-                let identity =
-                    Identity { user: scheme.name().into(), scheme, credential: secret.fingerprint().into() };
+                let identity = Identity::shared(scheme, &secret.fingerprint());
                 (secret, Arc::new(identity))
             })
             .collect();

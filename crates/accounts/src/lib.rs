@@ -1,0 +1,1 @@
+//! Who may come: passwords, second factors, tokens, API keys, sessions and devices. Issues and verifies; does no I/O.
