@@ -1,1 +1,4 @@
 //! Who may come: passwords, second factors, tokens, API keys, sessions and devices. Issues and verifies; does no I/O.
+
+pub mod key;
+pub mod random;
