@@ -3,8 +3,9 @@
 use std::fmt;
 use std::sync::Arc;
 
+use crate::head::Upgrade;
 use crate::id::Id;
-use crate::route::Pattern;
+use crate::route::{CanonicalPath, Conflict, Pattern, RouteTable};
 
 /// How a caller proved who it is, and what a route can ask for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -81,11 +82,86 @@ impl Identity {
 }
 
 /// What a credential is limited to.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug)]
 pub struct Grant {
-    /// It is for requests that match one of these; none for all.
-    pub routes: Vec<Pattern>,
-    /// Path parameters with the values it is bound to: a route that has a parameter of such a name is its own
-    /// only with one of the values that stand beside it.
-    pub bindings: Vec<(Box<str>, Box<str>)>,
+    /// The requests it is for; none for all.
+    routes: Option<RouteTable>,
+    bindings: Vec<(Box<str>, Box<str>)>,
+}
+
+impl Grant {
+    /// Limits a credential to requests that match one of `routes` (none: all), and each path parameter that is
+    /// named in `bindings` to the values that stand beside its name.
+    pub fn new(routes: Vec<Pattern>, bindings: Vec<(Box<str>, Box<str>)>) -> Result<Self, Conflict> {
+        let routes = if routes.is_empty() { None } else { Some(RouteTable::build(routes)?) };
+        Ok(Self { routes, bindings })
+    }
+
+    /// Whether it is for this request, in every spelling in which an application might read it.
+    pub fn allows(&self, method: &str, path: &CanonicalPath<'_>, upgrade: Upgrade) -> bool {
+        let Some(routes) = &self.routes else { return true };
+        let Ok(found) = routes.find(method, path, upgrade) else { return false };
+        found.route.is_some() && found.others().all(|other| other.is_some())
+    }
+
+    /// Whether a path parameter may have this value.
+    pub fn binds(&self, name: &str, value: &str) -> bool {
+        let mut of_name = self.bindings.iter().filter(|(bound, _)| &**bound == name).peekable();
+        of_name.peek().is_none() || of_name.any(|(_, allowed)| &**allowed == value)
+    }
+
+    /// Whether values of a path parameter of this name are limited.
+    pub fn names(&self, name: &str) -> bool {
+        self.bindings.iter().any(|(bound, _)| &**bound == name)
+    }
+
+    fn patterns(&self) -> &[Pattern] {
+        self.routes.as_ref().map_or(&[], RouteTable::patterns)
+    }
+}
+
+impl PartialEq for Grant {
+    fn eq(&self, other: &Self) -> bool {
+        self.patterns() == other.patterns() && self.bindings == other.bindings
+    }
+}
+
+impl Eq for Grant {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn grant(routes: &[&str], bindings: &[(&str, &str)]) -> Grant {
+        let routes = routes.iter().map(|route| route.parse().unwrap()).collect();
+        let bindings = bindings.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
+        Grant::new(routes, bindings).unwrap()
+    }
+
+    fn allows(grant: &Grant, method: &str, path: &str) -> bool {
+        grant.allows(method, &CanonicalPath::parse(path).unwrap(), Upgrade::None)
+    }
+
+    #[test]
+    fn a_credential_is_for_the_routes_of_its_grant_alone() {
+        let grant = grant(&["POST /live/ingest", "GET /runs/{*rest}"], &[]);
+        assert!(allows(&grant, "POST", "/live/ingest"));
+        assert!(allows(&grant, "GET", "/runs/1/export.csv"));
+        assert!(!allows(&grant, "GET", "/live/ingest"), "another method");
+        assert!(!allows(&grant, "POST", "/live/streams"), "another path");
+        assert!(!allows(&grant, "POST", "/LIVE/ingest"), "an exact application would take it for another");
+    }
+
+    #[test]
+    fn a_grant_without_routes_is_for_all() {
+        assert!(allows(&grant(&[], &[]), "DELETE", "/anything"));
+    }
+
+    #[test]
+    fn a_bound_parameter_has_its_values_and_others_are_free() {
+        let grant = grant(&[], &[("account", "primary"), ("account", "second")]);
+        assert!(grant.binds("account", "primary") && grant.binds("account", "second"));
+        assert!(!grant.binds("account", "third") && !grant.binds("account", ""));
+        assert!(grant.binds("order", "17"));
+    }
 }

@@ -9,6 +9,7 @@ use portcullis_core::quota::Verdict;
 use portcullis_core::{Client, Head, Identity, Now};
 
 use crate::cors::Origin;
+use crate::limit::Named;
 use crate::validate::Invalid;
 
 /// The facts of one request, filled in by the stages in their order.
@@ -24,6 +25,8 @@ pub struct RequestContext {
     pub route: Option<usize>,
     /// What the `Origin` field says.
     pub origin: Origin,
+    /// Whether pages of that origin may act with cookies.
+    pub trusted_origin: bool,
     /// The limit to show: the tightest of those that applied.
     pub verdict: Option<Verdict>,
     /// The methods of a path that refuses this one, for `Allow`.
@@ -32,6 +35,10 @@ pub struct RequestContext {
     pub requested_headers: Option<Box<[u8]>>,
     /// Who it is, once proven.
     pub identity: Option<Arc<Identity>>,
+    /// Whether its credential is one that a browser sends by itself: a cookie.
+    pub ambient: bool,
+    /// What `X-Device-ID` names, where a limit asked.
+    pub device: Named,
     /// What is wrong with its query or body, where that is why it is refused.
     pub invalid: Option<Invalid>,
     /// What is worth an event beside the denial itself.
@@ -75,10 +82,13 @@ impl RequestContext {
             client: Client::direct(peer, secure),
             route: None,
             origin: Origin::None,
+            trusted_origin: false,
             verdict: None,
             allow: String::new(),
             requested_headers: None,
             identity: None,
+            ambient: false,
+            device: Named::Nothing,
             invalid: None,
             notes: Vec::new(),
             steps: None,

@@ -4,14 +4,15 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use portcullis_core::event::EventKind;
-use portcullis_core::quota::{LimitTable, RecentSuccess};
+use portcullis_core::quota::{LimitTable, RecentSuccess, Scope};
 use portcullis_core::route::{CanonicalPath, Match};
 use portcullis_core::{Client, Denial, Head, Identity, Upgrade};
 
-use crate::authn::Found;
+use crate::authn::{Found, Proof};
+use crate::authz::{self, Asked};
 use crate::context::{Note, RequestContext};
 use crate::cors::{Origin, Preflight};
-use crate::limit::{Counted, LimitRule, Limiter, Mode};
+use crate::limit::{Counted, LimitRule, Limiter, Mode, Named};
 use crate::policy::{Policy, Route, UnknownRoutes};
 use crate::trail::event_of;
 use crate::validate::Invalid;
@@ -103,10 +104,11 @@ impl Gate {
         if let Some(admission) = cross_origin(policy, head, ctx)? {
             return Ok(admission);
         }
-        self.satisfy(policy, route, None, head, ctx)?;
+        let asked = Asked { head, path: &path, params: &found.params };
+        self.satisfy(policy, found.route, None, asked, ctx)?;
         // An application that spells more loosely or strictly than we match might take these instead.
         for other in found.others() {
-            self.satisfy(policy, policy.route(other), Some(route), head, ctx)?;
+            self.satisfy(policy, other, Some(route), asked, ctx)?;
         }
         ctx.step("forward", true, || route.target.to_string());
         Ok(Admission::Forward(Permit {
@@ -120,12 +122,13 @@ impl Gate {
     fn satisfy(
         &self,
         policy: &Policy,
-        route: &Route,
+        index: Option<usize>,
         counted: Option<&Route>,
-        head: &Head<'_>,
+        asked: Asked<'_>,
         ctx: &mut RequestContext,
     ) -> Result<(), Denial> {
-        let Err(denial) = self.demand(policy, route, counted, head, ctx) else { return Ok(()) };
+        let Err(denial) = self.demand(policy, index, counted, asked, ctx) else { return Ok(()) };
+        let route = policy.route(index);
         if !route.observe {
             return Err(denial);
         }
@@ -140,14 +143,17 @@ impl Gate {
     fn demand(
         &self,
         policy: &Policy,
-        route: &Route,
+        index: Option<usize>,
         counted: Option<&Route>,
-        head: &Head<'_>,
+        asked: Asked<'_>,
         ctx: &mut RequestContext,
     ) -> Result<(), Denial> {
+        let (route, head) = (policy.route(index), asked.head);
         let presented = self.present(policy, route, head, ctx)?;
         self.limit(&route.before_authn, counted.map(|counted| &*counted.before_authn), route, ctx)?;
-        self.accept(policy, presented, ctx)?;
+        self.accept(policy, presented, route, ctx)?;
+        authz::authorize(route, policy.pattern(index), asked, ctx)?;
+        name_device(policy, route, head, ctx)?;
         self.limit(&route.after_authn, counted.map(|counted| &*counted.after_authn), route, ctx)
             .inspect_err(|_| self.give_back(route, ctx))?;
         validate(route, head, ctx)
@@ -174,7 +180,12 @@ impl Gate {
             }
         };
         let (client, identity) = (ctx.client, ctx.identity.clone());
-        let counted = Counted { client: &client, route: &route.name, identity: identity.as_deref() };
+        let counted = Counted {
+            client: &client,
+            route: &route.name,
+            identity: identity.as_deref(),
+            device: ctx.device,
+        };
         let (now_ms, dry) = (ctx.now.monotonic_ms, ctx.dry);
         self.limiter
             .apply(rules, counted, now_ms, dry, |rule, verdict| {
@@ -209,13 +220,21 @@ impl Gate {
         if route.accepts.is_empty() {
             return Ok(None);
         }
-        let scheme = match policy.authn.identify(&route.accepts, head) {
+        let scheme = match policy.authn.identify(&route.accepts, head, ctx.now) {
             Found::Wrong(scheme) => scheme,
-            found => return Ok(Some(found)),
+            Found::Expired(scheme) => {
+                ctx.step("authentication", false, || format!("the {scheme} has expired"));
+                return Err(Denial::ExpiredCredential(scheme));
+            }
+            Found::Unavailable(scheme) => {
+                ctx.step("authentication", false, || format!("no {scheme} can be judged at the moment"));
+                return Err(Denial::AuthenticationUnavailable);
+            }
+            found @ (Found::Proven(_) | Found::Nothing(_)) => return Ok(Some(found)),
         };
         ctx.step("authentication", false, || format!("the {scheme} is wrong"));
         let client = ctx.client;
-        let counted = Counted { client: &client, route: "", identity: None };
+        let counted = Counted { client: &client, route: "", identity: None, device: Named::Nothing };
         let now_ms = ctx.now.monotonic_ms;
         let verdict = if ctx.dry {
             self.limiter.look(&policy.failures, counted, now_ms)
@@ -235,15 +254,27 @@ impl Gate {
         &self,
         policy: &Policy,
         presented: Option<Found<'_>>,
+        route: &Route,
         ctx: &mut RequestContext,
     ) -> Result<(), Denial> {
-        let (identity, credential) = match presented {
+        let Proof { identity, credential, ambient } = match presented {
             None => {
                 ctx.step("authentication", true, || "the route is open".to_owned());
                 return Ok(());
             }
-            Some(Found::Identity(identity, credential)) => (identity, credential),
-            Some(Found::Nothing(scheme) | Found::Wrong(scheme)) => {
+            Some(Found::Proven(proof)) => proof,
+            Some(Found::Nothing(_)) if route.optional => {
+                ctx.step("authentication", true, || {
+                    "nothing was presented, and the route asks for nothing".to_owned()
+                });
+                return Ok(());
+            }
+            Some(
+                Found::Nothing(scheme)
+                | Found::Wrong(scheme)
+                | Found::Expired(scheme)
+                | Found::Unavailable(scheme),
+            ) => {
                 ctx.step("authentication", false, || format!("no {scheme} was presented"));
                 return Err(Denial::MissingCredential(scheme));
             }
@@ -257,7 +288,7 @@ impl Gate {
                 details: Cow::Borrowed("the first success of this credential from there within the hour"),
                 observed: false,
             });
-            let counted = Counted { client: &client, route: "", identity: None };
+            let counted = Counted { client: &client, route: "", identity: None, device: Named::Nothing };
             let failures = self.limiter.look(&policy.failures, counted, now_ms);
             if let Some(verdict) = failures.filter(|verdict| !verdict.admitted) {
                 ctx.step("authentication", false, || "too many wrong credentials from there".to_owned());
@@ -268,6 +299,7 @@ impl Gate {
             self.recent.record(success, now_ms);
         }
         ctx.step("authentication", true, || format!("{} by {}", identity.user, identity.scheme));
+        ctx.ambient = ambient;
         ctx.identity.get_or_insert(identity);
         Ok(())
     }
@@ -275,11 +307,35 @@ impl Gate {
     /// Gives back what the first limits counted for a request that the later ones refused.
     fn give_back(&self, route: &Route, ctx: &RequestContext) {
         if !ctx.dry {
-            let counted =
-                Counted { client: &ctx.client, route: &route.name, identity: ctx.identity.as_deref() };
+            let counted = Counted {
+                client: &ctx.client,
+                route: &route.name,
+                identity: ctx.identity.as_deref(),
+                device: ctx.device,
+            };
             self.limiter.give_back(&route.before_authn, counted, ctx.now.monotonic_ms);
         }
     }
+}
+
+/// Finds out which device is named, where a limit of the route counts by it; one that counts by nothing else
+/// needs a name.
+fn name_device(
+    policy: &Policy,
+    route: &Route,
+    head: &Head<'_>,
+    ctx: &mut RequestContext,
+) -> Result<(), Denial> {
+    if !route.after_authn.iter().any(|rule| rule.scope.is_chosen_by_client()) {
+        return Ok(());
+    }
+    ctx.device = policy.authn.device(head);
+    let needed = |rule: &LimitRule| rule.scope == Scope::Device && rule.mode == Mode::Enforce;
+    if ctx.device == Named::Nothing && route.after_authn.iter().any(needed) {
+        ctx.step("limits", false, || "a limit counts by device, and none is named".to_owned());
+        return Err(Denial::MissingDevice);
+    }
+    Ok(())
 }
 
 /// Judges the query and what the head says of the body. The body itself is judged by who reads it.
@@ -335,6 +391,7 @@ fn cross_origin(
 ) -> Result<Option<Admission>, Denial> {
     let Some(cors) = &policy.cors else { return Ok(None) };
     ctx.origin = cors.judge(head, ctx.client.secure);
+    ctx.trusted_origin = cors.trusts(ctx.origin);
     let preflight = cors.preflight(head, ctx.origin);
     if ctx.origin == Origin::Foreign {
         let websocket = head.upgrade == Upgrade::WebSocket;

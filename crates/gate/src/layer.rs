@@ -29,6 +29,7 @@ use portcullis_core::{Denial, Field, Head, Identity, Now, Upgrade};
 use tower_layer::Layer;
 use tower_service::Service;
 
+use crate::authn::cookies;
 use crate::context::{RequestContext, RequestId};
 use crate::{Admission, Gate, Policy, Reply};
 
@@ -149,9 +150,14 @@ impl Shared {
                 for name in withheld {
                     request.headers_mut().remove(name);
                 }
+                if let Some(cookie) = self.policy.withheld_cookie(route) {
+                    withhold_cookie(request.headers_mut(), cookie);
+                }
+                let headers = request.headers_mut();
+                self.policy.write_identity(route, ctx.identity.as_deref(), &ctx, &mut |name, value| {
+                    put(headers, name, value);
+                });
                 if let Some(identity) = &ctx.identity {
-                    put(request.headers_mut(), "x-auth-user", identity.user.as_bytes());
-                    put(request.headers_mut(), "x-auth-method", identity.scheme.name().as_bytes());
                     request.extensions_mut().insert(Caller(Arc::clone(identity)));
                 }
                 request.headers_mut().remove("x-request-id");
@@ -182,7 +188,7 @@ impl Shared {
     fn sealed<R>(&self, response: Response<R>, ctx: &RequestContext) -> Response<Either<R, Full<Bytes>>> {
         let (mut parts, body) = response.into_parts();
         let status = parts.status.as_u16();
-        if self.policy.replaces(status) {
+        if self.policy.replaces(ctx, status) {
             return self.answer((self.policy.replaced(status, ctx), false), ctx).map(Either::Right);
         }
         let mut sealing = self.policy.seal();
@@ -209,6 +215,19 @@ impl Shared {
 fn put(headers: &mut HeaderMap, name: &str, value: &[u8]) {
     if let (Ok(name), Ok(value)) = (HeaderName::from_bytes(name.as_bytes()), HeaderValue::from_bytes(value)) {
         headers.append(name, value);
+    }
+}
+
+/// Takes one cookie out of every `Cookie` field.
+fn withhold_cookie(headers: &mut HeaderMap, withheld: &str) {
+    let fields: Vec<HeaderValue> = headers.get_all(http::header::COOKIE).iter().cloned().collect();
+    headers.remove(http::header::COOKIE);
+    for field in fields {
+        let mut kept = Vec::new();
+        cookies::without(field.as_bytes(), withheld, &mut kept);
+        if !kept.is_empty() {
+            put(headers, "cookie", &kept);
+        }
     }
 }
 

@@ -7,6 +7,7 @@
 #![warn(missing_docs)]
 
 pub mod authn;
+pub mod authz;
 pub mod context;
 pub mod cors;
 pub mod edge;
@@ -14,6 +15,7 @@ pub mod gate;
 pub mod headers;
 pub mod layer;
 pub mod limit;
+pub mod onward;
 pub mod policy;
 pub mod reply;
 pub mod seal;

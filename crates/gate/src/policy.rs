@@ -1,10 +1,11 @@
 //! The immutable snapshot of the configuration that every decision reads, swapped whole at reload.
 
 use std::fmt;
+use std::sync::Arc;
 
-use portcullis_core::Denial;
 use portcullis_core::identity::Scheme;
 use portcullis_core::route::{Conflict, Methods, Pattern, RouteTable};
+use portcullis_core::{Denial, Identity};
 
 use crate::authn::Authn;
 use crate::context::RequestContext;
@@ -12,6 +13,7 @@ use crate::cors::Cors;
 use crate::edge::Edge;
 use crate::headers::Headers;
 use crate::limit::LimitRule;
+use crate::onward;
 use crate::reply::{Replies, Reply};
 use crate::validate;
 
@@ -22,6 +24,9 @@ pub enum Target {
     Upstream(usize),
     /// To an endpoint of the gateway itself.
     Own(Own),
+    /// To the gateway's own service that stands at this index of the upstreams: it is told more of the caller
+    /// than an application is, and what it answers is ours.
+    Inside(usize),
 }
 
 /// The gateway's own endpoints.
@@ -38,6 +43,10 @@ pub struct Route {
     pub name: Box<str>,
     /// The credentials it accepts, any one of them; empty means open.
     pub accepts: Vec<Scheme>,
+    /// Whether a request without any of them passes too. A wrong one never does.
+    pub optional: bool,
+    /// The roles it is for, any one of them; empty means every caller. `admin` passes every route.
+    pub roles: Vec<Arc<str>>,
     /// Whether it refuses nobody: what it would refuse is noted.
     pub observe: bool,
     /// Limits that need no identity; they protect the checks below them.
@@ -62,6 +71,8 @@ impl Route {
         Self {
             name: name.into(),
             accepts: Vec::new(),
+            optional: false,
+            roles: Vec::new(),
             observe: false,
             before_authn: Vec::new(),
             after_authn: Vec::new(),
@@ -124,6 +135,7 @@ pub struct Policy {
     pub(crate) headers: Headers,
     pub(crate) replies: Replies,
     pub(crate) replace_errors: ReplaceErrors,
+    pub(crate) identity: onward::Onward,
 }
 
 /// What happens to a request that no route names.
@@ -159,6 +171,8 @@ pub struct Parts {
     pub replies: Replies,
     /// Which answers of the application are replaced.
     pub replace_errors: ReplaceErrors,
+    /// How an application is told who it is.
+    pub identity: onward::Onward,
 }
 
 /// Why a policy cannot be built.
@@ -199,6 +213,7 @@ impl Policy {
             headers: parts.headers,
             replies: parts.replies,
             replace_errors: parts.replace_errors,
+            identity: parts.identity,
         })
     }
 
@@ -206,6 +221,11 @@ impl Policy {
     pub fn route(&self, index: Option<usize>) -> &Route {
         let last = self.routes.len() - 1;
         &self.routes[index.unwrap_or(last).min(last)]
+    }
+
+    /// The pattern of the route with this index; none for the default route.
+    pub(crate) fn pattern(&self, index: Option<usize>) -> Option<&Pattern> {
+        self.table.patterns().get(index?)
     }
 
     /// Whether the route with this index is for WebSocket handshakes alone.
@@ -217,7 +237,28 @@ impl Policy {
     /// Whether the request field `name` is kept from the application: a credential that this gateway
     /// judged, or a field by which a client could pretend to be the gateway.
     pub fn withholds(&self, route: &Route, name: &str) -> bool {
-        crate::edge::spoofable(name) || (!route.pass_credentials && self.authn.is_credential(name))
+        crate::edge::spoofable(name)
+            || self.identity.is_spoofed(name)
+            || (!route.pass_credentials && self.authn.is_credential(name))
+    }
+
+    /// The cookie that carries a credential which this gateway judged, where the application is not to see it.
+    pub fn withheld_cookie(&self, route: &Route) -> Option<&str> {
+        self.authn.cookie().filter(|_| !route.pass_credentials)
+    }
+
+    /// Emits the fields by which an application, or our own service, is told who it is.
+    pub fn write_identity(
+        &self,
+        route: &Route,
+        identity: Option<&Identity>,
+        ctx: &RequestContext,
+        put: &mut impl FnMut(&str, &[u8]),
+    ) {
+        self.identity.write(identity, ctx.now, put);
+        if matches!(route.target, Target::Inside(_)) {
+            onward::write_inside(identity, ctx, put);
+        }
     }
 
     /// The answer that says `denial`.
@@ -225,9 +266,9 @@ impl Policy {
         self.replies.denial(denial, ctx)
     }
 
-    /// Whether an answer of the application with this status is replaced.
-    pub fn replaces(&self, status: u16) -> bool {
-        self.replace_errors.replaces(status)
+    /// Whether an answer of the application with this status is replaced. What our own endpoints say stands.
+    pub fn replaces(&self, ctx: &RequestContext, status: u16) -> bool {
+        self.replace_errors.replaces(status) && !matches!(self.route(ctx.route).target, Target::Inside(_))
     }
 
     /// The answer in place of one of the application's.
@@ -245,6 +286,7 @@ impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Target::Upstream(index) => write!(f, "upstream {index}"),
+            Target::Inside(_) => f.write_str("the gateway's own endpoints"),
             Target::Own(Own::Health) => f.write_str("the gateway's health endpoint"),
         }
     }

@@ -174,10 +174,9 @@ pub(crate) fn event_of(denial: &Denial, ctx: &RequestContext) -> Option<(EventKi
             EventKind::AuthAttempt { success: false },
             format!("Expired {} from {address}", spoken(*scheme)).into(),
         ),
-        Denial::InsufficientRole => (
-            EventKind::AccessDenied,
-            format!("A role that is not allowed there, from {address}").into(),
-        ),
+        Denial::InsufficientRole => {
+            (EventKind::AccessDenied, format!("A role that is not allowed there, from {address}").into())
+        }
         Denial::OutOfScope => {
             (EventKind::AccessDenied, format!("A credential beyond its scope, from {address}").into())
         }

@@ -88,7 +88,7 @@ pub fn explain(
                     (_, Body::Length(length)) if length > route.max_body => {
                         Outcome::Denied(Denial::BodyTooLarge)
                     }
-                    (Target::Own(_), _) => Outcome::Own,
+                    (Target::Own(_) | Target::Inside(_), _) => Outcome::Own,
                     (Target::Upstream(index), _) => {
                         Outcome::Forward(snapshot.settings.upstreams[index].name.clone())
                     }

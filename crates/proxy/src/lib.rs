@@ -23,5 +23,5 @@ mod tunnel;
 pub use certificate::Certificates;
 pub use core::Snapshot;
 pub use explain::{Explanation, Outcome, explain};
-pub use settings::{Bind, Caps, Endpoint, Listener, Settings, Upstream};
+pub use settings::{Bind, Caps, Endpoint, Inside, Listener, Settings, Upstream};
 pub use supervisor::{Engine, Start, StartError};

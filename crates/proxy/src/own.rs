@@ -16,7 +16,8 @@ pub fn answer(own: Own, core: &Core, local: &Local) -> Reply {
 /// the gateway itself works: a check that restarts it because the application is down would help nobody.
 fn health(core: &Core, local: &Local) -> Reply {
     let reached = |index: usize| core.shared.is_reached(index);
-    let upstreams = &local.settings.upstreams;
+    let applications = local.settings.upstreams.iter().take_while(|upstream| !upstream.is_inside());
+    let upstreams: Vec<_> = applications.collect();
     let all = (0..upstreams.len()).all(reached);
     let draining = core.shared.is_draining();
     let status = match (draining, all) {

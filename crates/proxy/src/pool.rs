@@ -127,6 +127,7 @@ impl Pool {
 async fn dial(endpoint: &Endpoint) -> io::Result<Stream> {
     match endpoint {
         Endpoint::Unix(path) => Ok(Stream::Unix(UnixStream::connect(path).await?)),
+        Endpoint::Inside(service) => Ok(Stream::Unix(UnixStream::from_std(service.connect()?)?)),
         Endpoint::Tcp(host, port) => {
             let stream = match host.parse::<std::net::IpAddr>() {
                 Ok(address) => TcpStream::connect((address, *port)).await?,

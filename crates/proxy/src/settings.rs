@@ -1,7 +1,11 @@
 //! What the data plane is told: listeners, caps, timeouts and upstreams.
 
+use std::fmt;
+use std::io;
 use std::net::SocketAddr;
+use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Where to listen.
@@ -67,6 +71,43 @@ pub enum Endpoint {
     Tcp(String, u16),
     /// A Unix socket.
     Unix(PathBuf),
+    /// A service of this process.
+    Inside(Inside),
+}
+
+/// Takes connections to a service of this process: each is one end of a pair of sockets that nobody else can
+/// reach, so who stands behind it may believe what the gateway writes.
+#[derive(Clone)]
+pub struct Inside(Arc<dyn Fn(UnixStream) -> io::Result<()> + Send + Sync>);
+
+impl Inside {
+    /// A service that takes its end of each connection by `take`.
+    pub fn new(take: impl Fn(UnixStream) -> io::Result<()> + Send + Sync + 'static) -> Self {
+        Self(Arc::new(take))
+    }
+
+    /// Connects: hands one end over and returns the other.
+    pub(crate) fn connect(&self) -> io::Result<UnixStream> {
+        let (ours, theirs) = UnixStream::pair()?;
+        ours.set_nonblocking(true)?;
+        theirs.set_nonblocking(true)?;
+        (self.0)(theirs)?;
+        Ok(ours)
+    }
+}
+
+impl PartialEq for Inside {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl Eq for Inside {}
+
+impl fmt::Debug for Inside {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Inside")
+    }
 }
 
 /// An application behind the gateway.
@@ -87,6 +128,11 @@ pub struct Upstream {
 }
 
 impl Upstream {
+    /// Whether it is a service of this process. Those stand behind all others.
+    pub fn is_inside(&self) -> bool {
+        self.endpoints.iter().any(|endpoint| matches!(endpoint, Endpoint::Inside(_)))
+    }
+
     /// An upstream with the timeouts that fit most applications.
     pub fn new(name: &str, endpoints: Vec<Endpoint>) -> Self {
         Self {

@@ -7,7 +7,8 @@
 //! `X_Forwarded_For` is the same variable as `X-Forwarded-For` for an application behind CGI or WSGI: a field
 //! that means something to a proxy is taken off in that spelling.
 
-use portcullis_core::{Head, Identity, Upgrade};
+use portcullis_core::{Field, Head, Identity, Upgrade};
+use portcullis_gate::authn::cookies;
 use portcullis_gate::context::RequestContext;
 use portcullis_gate::{Policy, Route};
 use portcullis_wire::{Body, Known};
@@ -72,6 +73,12 @@ impl Toward<'_> {
                     }
                     traced = true;
                 }
+                6 if field.name.eq_ignore_ascii_case("cookie") => {
+                    if let Some(cookie) = self.policy.withheld_cookie(self.route) {
+                        put_cookies(out, field, cookie);
+                        continue;
+                    }
+                }
                 _ => {}
             }
             put(out, field.name, field.value);
@@ -88,10 +95,8 @@ impl Toward<'_> {
     fn add(&self, out: &mut Vec<u8>) {
         portcullis_gate::edge::write_forwarded(&self.ctx.client, self.head, out);
         put(out, "X-Request-Id", self.ctx.request_id.as_bytes());
-        if let Some(identity) = self.identity {
-            put(out, "X-Auth-User", identity.user.as_bytes());
-            put(out, "X-Auth-Method", identity.scheme.name().as_bytes());
-        }
+        self.policy
+            .write_identity(self.route, self.identity, self.ctx, &mut |name, value| put(out, name, value));
     }
 
     fn frame(&self, out: &mut Vec<u8>) {
@@ -106,6 +111,20 @@ impl Toward<'_> {
             (_, Body::Chunked) => put(out, "Transfer-Encoding", b"chunked"),
             (_, Body::Empty | Body::UntilClose) => {}
         }
+    }
+}
+
+/// Appends the cookies of a field line but the one named `withheld`; nothing where no other is left.
+fn put_cookies(out: &mut Vec<u8>, field: &Field<'_>, withheld: &str) {
+    let before = out.len();
+    out.extend_from_slice(field.name.as_bytes());
+    out.extend_from_slice(b": ");
+    let empty = out.len();
+    cookies::without(field.value, withheld, out);
+    if out.len() == empty {
+        out.truncate(before);
+    } else {
+        out.extend_from_slice(b"\r\n");
     }
 }
 

@@ -40,8 +40,13 @@ pub trait Families: Send + Sync {
     fn family(&self, id: Id) -> Result<Option<Family>, StoreError>;
     /// Takes a refresh token of `generation` and moves the end of the family to `expires_ms`. Of two that
     /// present the same one, the second ends the family.
-    fn rotate_family(&self, id: Id, generation: i64, now_ms: i64, expires_ms: i64)
-    -> Result<Rotation, StoreError>;
+    fn rotate_family(
+        &self,
+        id: Id,
+        generation: i64,
+        now_ms: i64,
+        expires_ms: i64,
+    ) -> Result<Rotation, StoreError>;
     /// Ends a family; false where there is none, or it had ended.
     fn revoke_family(&self, id: Id, at_ms: i64) -> Result<bool, StoreError>;
     /// Ends every family of a user and says which.

@@ -33,6 +33,12 @@ impl Rate {
         Self { count, every: NonZeroU32::MIN, unit: Unit::Minute }
     }
 
+    /// The same window with `factor` times the count, as far as a count reaches.
+    #[must_use]
+    pub fn times(self, factor: u32) -> Self {
+        Self { count: self.count.saturating_mul(NonZeroU32::new(factor).unwrap_or(NonZeroU32::MIN)), ..self }
+    }
+
     /// Reads the count alone, as environment names hold it: digits only, 1 to 4294967295. Blanks around it
     /// are no part of it.
     pub fn parse_count(text: &str) -> Result<NonZeroU32, RateError> {

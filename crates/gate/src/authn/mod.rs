@@ -1,15 +1,27 @@
 //! Authentication: who is calling. One file per kind of credential, one arm here.
 //!
 //! An authenticator answers one of three things: nothing of mine here, this identity, or rejected (which
-//! ends the chain: a wrong credential is never outvoted by another one).
+//! ends the chain: a wrong credential is never outvoted by another one). What it needs to judge stands in
+//! memory; where that could not be read, it says so, and the request is refused.
 
+mod api_key;
+mod bearer;
+pub mod cookies;
+mod session;
 mod shared_secret;
 
 use std::sync::Arc;
 
+use portcullis_accounts::Judgement;
+use portcullis_core::head::Once;
 use portcullis_core::identity::Scheme;
-use portcullis_core::{Head, Identity};
+use portcullis_core::{Head, Identity, Now};
 
+use crate::limit::Named;
+
+pub use api_key::UserKeys;
+pub use bearer::Bearer;
+pub use session::Sessions;
 pub use shared_secret::SharedSecret;
 
 /// What one authenticator found.
@@ -17,10 +29,36 @@ pub use shared_secret::SharedSecret;
 pub enum Outcome<'a> {
     /// No credential of this kind was presented.
     Absent,
-    /// The credential is valid; it belongs to this identity.
-    Proven(Arc<Identity>, &'a [u8]),
+    /// The credential is valid.
+    Proven(Proof<'a>),
+    /// A credential was presented that was valid and has expired.
+    Expired,
     /// A credential was presented and is not valid.
     Rejected,
+    /// A credential was presented, and whether it is valid cannot be told now.
+    Unavailable,
+}
+
+/// A credential that was verified.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Proof<'a> {
+    /// Who it belongs to.
+    pub identity: Arc<Identity>,
+    /// The credential as presented, for the memory of addresses that succeeded.
+    pub credential: &'a [u8],
+    /// Whether a browser sends it by itself, whoever made it send the request.
+    pub ambient: bool,
+}
+
+impl<'a> Outcome<'a> {
+    fn of(judgement: Judgement, credential: &'a [u8], ambient: bool) -> Self {
+        match judgement {
+            Judgement::Proven(identity) => Outcome::Proven(Proof { identity, credential, ambient }),
+            Judgement::Expired => Outcome::Expired,
+            Judgement::Rejected => Outcome::Rejected,
+            Judgement::Unavailable => Outcome::Unavailable,
+        }
+    }
 }
 
 /// One way to prove who is calling.
@@ -28,6 +66,12 @@ pub enum Outcome<'a> {
 pub enum Authenticator {
     /// A secret that every caller shares, in a header of its own.
     SharedSecret(SharedSecret),
+    /// API keys of users, and one that callers share where there is one.
+    UserKeys(UserKeys),
+    /// Access tokens.
+    Bearer(Bearer),
+    /// Sessions.
+    Sessions(Sessions),
 }
 
 impl Authenticator {
@@ -35,13 +79,19 @@ impl Authenticator {
     pub fn scheme(&self) -> Scheme {
         match self {
             Authenticator::SharedSecret(shared) => shared.scheme,
+            Authenticator::UserKeys(_) => Scheme::ApiKey,
+            Authenticator::Bearer(_) => Scheme::Bearer,
+            Authenticator::Sessions(_) => Scheme::Session,
         }
     }
 
     /// Looks for a credential of this kind and judges it.
-    pub fn identify<'a>(&self, head: &Head<'a>) -> Outcome<'a> {
+    pub fn identify<'a>(&self, head: &Head<'a>, now: Now) -> Outcome<'a> {
         match self {
             Authenticator::SharedSecret(shared) => shared.identify(head),
+            Authenticator::UserKeys(keys) => keys.identify(head, now),
+            Authenticator::Bearer(bearer) => bearer.identify(head, now),
+            Authenticator::Sessions(sessions) => sessions.identify(head, now),
         }
     }
 
@@ -50,6 +100,9 @@ impl Authenticator {
     pub fn field(&self) -> &str {
         match self {
             Authenticator::SharedSecret(shared) => &shared.field,
+            Authenticator::UserKeys(keys) => &keys.field,
+            Authenticator::Bearer(_) => bearer::FIELD,
+            Authenticator::Sessions(_) => session::FIELD,
         }
     }
 }
@@ -65,10 +118,14 @@ pub struct Authn {
 pub enum Found<'a> {
     /// None of the accepted credentials was presented; the scheme to ask for.
     Nothing(Scheme),
-    /// Proven, with the credential as presented (for the memory of addresses that succeeded).
-    Identity(Arc<Identity>, &'a [u8]),
+    /// Proven.
+    Proven(Proof<'a>),
+    /// A credential of this scheme was presented that has expired.
+    Expired(Scheme),
     /// A credential of this scheme was presented and is not valid.
     Wrong(Scheme),
+    /// A credential of this scheme was presented and cannot be judged now.
+    Unavailable(Scheme),
 }
 
 impl Authn {
@@ -77,14 +134,17 @@ impl Authn {
         Self { authenticators }
     }
 
-    /// Judges the request by the accepted schemes, in their order. `accepts` must not be empty.
-    pub fn identify<'a>(&self, accepts: &[Scheme], head: &Head<'a>) -> Found<'a> {
+    /// Judges the request by the accepted schemes, in their order: the first credential that is there decides.
+    /// `accepts` must not be empty.
+    pub fn identify<'a>(&self, accepts: &[Scheme], head: &Head<'a>, now: Now) -> Found<'a> {
         for scheme in accepts {
             for authenticator in self.authenticators.iter().filter(|one| one.scheme() == *scheme) {
-                match authenticator.identify(head) {
+                match authenticator.identify(head, now) {
                     Outcome::Absent => {}
-                    Outcome::Proven(identity, credential) => return Found::Identity(identity, credential),
+                    Outcome::Proven(proof) => return Found::Proven(proof),
+                    Outcome::Expired => return Found::Expired(*scheme),
                     Outcome::Rejected => return Found::Wrong(*scheme),
+                    Outcome::Unavailable => return Found::Unavailable(*scheme),
                 }
             }
         }
@@ -96,8 +156,33 @@ impl Authn {
         self.authenticators.iter().any(|one| one.field().eq_ignore_ascii_case(name))
     }
 
+    /// The cookie that carries a credential, where there is one.
+    pub fn cookie(&self) -> Option<&str> {
+        self.sessions().map(Sessions::cookie)
+    }
+
+    /// What the request names in `X-Device-ID`. Without a memory of devices, every name is a stranger's.
+    pub fn device(&self, head: &Head<'_>) -> Named {
+        match head.once(session::DEVICE_FIELD) {
+            Once::Absent => Named::Nothing,
+            Once::Value([]) => Named::Nothing,
+            Once::Repeated => Named::Stranger,
+            Once::Value(name) => self
+                .sessions()
+                .and_then(|sessions| sessions.device(name))
+                .map_or(Named::Stranger, Named::Device),
+        }
+    }
+
     /// Whether any authenticator stands for `scheme`.
     pub fn knows(&self, scheme: Scheme) -> bool {
         self.authenticators.iter().any(|one| one.scheme() == scheme)
+    }
+
+    fn sessions(&self) -> Option<&Sessions> {
+        self.authenticators.iter().find_map(|one| match one {
+            Authenticator::Sessions(sessions) => Some(sessions),
+            _ => None,
+        })
     }
 }

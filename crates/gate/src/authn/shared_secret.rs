@@ -8,7 +8,7 @@ use portcullis_core::head::Once;
 use portcullis_core::identity::Scheme;
 use portcullis_core::{Head, Identity, Secret};
 
-use super::Outcome;
+use super::{Outcome, Proof};
 
 /// Accepts any one of a few secrets in one header field.
 #[derive(Debug)]
@@ -47,7 +47,11 @@ impl SharedSecret {
             }
         }
         match proven {
-            Some(identity) => Outcome::Proven(Arc::clone(identity), presented),
+            Some(identity) => Outcome::Proven(Proof {
+                identity: Arc::clone(identity),
+                credential: presented,
+                ambient: false,
+            }),
             None => Outcome::Rejected,
         }
     }
@@ -74,9 +78,9 @@ mod tests {
             fields,
         };
         match shared.identify(&head) {
-            Outcome::Proven(identity, _) => identity.scheme == Scheme::IngestToken,
+            Outcome::Proven(proof) => proof.identity.scheme == Scheme::IngestToken,
             Outcome::Rejected => false,
-            Outcome::Absent => panic!("absent"),
+            other => panic!("{other:?}"),
         }
     }
 

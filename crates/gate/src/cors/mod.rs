@@ -130,6 +130,12 @@ impl Cors {
         })
     }
 
+    /// Whether pages of this origin may act with cookies: it is named, not one of all, and credentials are
+    /// allowed.
+    pub fn trusts(&self, origin: Origin) -> bool {
+        matches!(origin, Origin::Allowed(_)) && self.credentials && !self.any_origin
+    }
+
     /// Whether requests of foreign origins are refused.
     pub fn rejects(&self) -> bool {
         self.reject
@@ -251,7 +257,7 @@ pub fn upstream_field(name: &str) -> bool {
 
 /// Whether `origin` is `authority` under our own scheme. Without TLS here `https` is ours too: a proxy in front
 /// that ends it may not say so, and a page that came over TLS is the safer one.
-fn is_own(origin: &[u8], authority: &str, secure: bool) -> bool {
+pub(crate) fn is_own(origin: &[u8], authority: &str, secure: bool) -> bool {
     let (host, port): (&[u8], &str) = if let Some(host) = origin.strip_prefix(b"https://") {
         (host, ":443")
     } else if let Some(host) = origin.strip_prefix(b"http://").filter(|_| !secure) {

@@ -4,9 +4,11 @@
 //! that a refused request costs nobody's allowance.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
+use portcullis_core::identity::Scheme;
 use portcullis_core::quota::{KeyPart, LimitKey, LimitTable, Rate, Scope, Verdict};
-use portcullis_core::{Client, Identity};
+use portcullis_core::{Client, Id, Identity};
 
 /// Whether a rule refuses, or only says that it would.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -27,6 +29,8 @@ pub struct LimitRule {
     pub rate: Rate,
     /// What it counts by.
     pub scope: Scope,
+    /// The role whose tier it is: it counts nobody else. None for everybody.
+    pub role: Option<Arc<str>>,
     /// Whether it refuses.
     pub mode: Mode,
     /// The rule as written, for logs and `explain`.
@@ -40,9 +44,31 @@ impl LimitRule {
         let text = format!("{rate} per {scope}");
         // The window and the scope make the counter; the count may be raised without starting anew.
         let id = fnv1a(&[place.as_bytes(), &rate.window_ms().to_le_bytes(), scope.name().as_bytes()]);
-        Self { id, rate, scope, mode, text: text.into() }
+        Self { id, rate, scope, role: None, mode, text: text.into() }
+    }
+
+    /// The tier of a role: it counts only those who have it, over all routes together.
+    pub fn tier(role: &str, rate: Rate, scope: Scope, mode: Mode) -> Self {
+        let rule = Self::new(&format!("role {role}"), rate, scope, mode);
+        let text = format!("{} for {role}", rule.text);
+        Self { role: Some(role.into()), text: text.into(), ..rule }
+    }
+
+    /// The rule that stands above one whose key the client chooses: ten of its allowances for each address, so
+    /// that inventing devices or sessions lifts no limit. None where nothing is chosen by the client.
+    pub fn ceiling(&self, place: &str) -> Option<Self> {
+        if !self.scope.is_chosen_by_client() {
+            return None;
+        }
+        let rate = self.rate.times(CEILING);
+        let rule = Self::new(&format!("{place} ceiling of {}", self.scope), rate, Scope::Ip, self.mode);
+        let text = format!("{} (the ceiling above {})", rule.text, self.text);
+        Some(Self { text: text.into(), ..rule })
     }
 }
+
+/// How many allowances by device or session one address has.
+const CEILING: u32 = 10;
 
 /// Gives rules of one place that have the same window and scope counters of their own: the second of them
 /// (one that only observes, say) would count every request once more otherwise.
@@ -64,6 +90,20 @@ pub struct Counted<'a> {
     pub route: &'a str,
     /// The proven identity; rules that need one are skipped without it.
     pub identity: Option<&'a Identity>,
+    /// What `X-Device-ID` names.
+    pub device: Named,
+}
+
+/// What a request names in `X-Device-ID`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Named {
+    /// No device.
+    #[default]
+    Nothing,
+    /// A device that nobody registered: the client may have invented it.
+    Stranger,
+    /// A registered one.
+    Device(Id),
 }
 
 /// The table of counters and the seed of its keys; one for the life of the process.
@@ -140,12 +180,31 @@ impl Limiter {
     fn keys(&self, rule: &LimitRule, counted: Counted<'_>) -> Option<(LimitKey, LimitKey)> {
         let key = |parts: &[KeyPart<'_>]| LimitKey::new(self.seed, rule.id, parts);
         let address = counted.client.address;
+        if let Some(role) = &rule.role
+            && counted.identity.and_then(|identity| identity.role.as_ref()) != Some(role)
+        {
+            return None;
+        }
+        // A device that is named and not registered has what its address has, all such together.
+        let device = || match counted.device {
+            Named::Device(id) => key(&[KeyPart::Octets(&id.octets())]),
+            Named::Stranger | Named::Nothing => key(&[KeyPart::Address(address)]),
+        };
         let own = match rule.scope {
             Scope::Ip => key(&[KeyPart::Address(address)]),
             Scope::Global => key(&[]),
             Scope::Route => key(&[KeyPart::Text(counted.route)]),
             Scope::User => key(&[KeyPart::Text(&counted.identity?.user)]),
             Scope::Key => key(&[KeyPart::Text(&counted.identity?.credential)]),
+            Scope::Device => device(),
+            Scope::Session => match counted.identity {
+                Some(identity) if identity.scheme == Scheme::Session => {
+                    key(&[KeyPart::Text(&identity.credential)])
+                }
+                _ => device(),
+            },
+            Scope::Anonymous if counted.identity.is_some() => return None,
+            Scope::Anonymous => key(&[KeyPart::Address(address)]),
         };
         Some((own, key(&[KeyPart::Network(address)])))
     }

@@ -204,7 +204,7 @@ fn decide_head(
         return refused(local, ctx, Denial::BodyTooLarge, facts);
     }
     let upstream = match route.target {
-        Target::Upstream(index) => index,
+        Target::Upstream(index) | Target::Inside(index) => index,
         Target::Own(own) => {
             let reply = own::answer(own, core, local);
             return answered(ctx, reply, None, facts, false);

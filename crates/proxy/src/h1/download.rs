@@ -318,7 +318,7 @@ impl Exchange<'_> {
                 let keep = answer::keeps(facts, &head) && !self.core.shared.is_draining();
                 self.download.status = status;
                 self.download.keep = keep;
-                if policy.replaces(status) {
+                if policy.replaces(ctx, status) {
                     let reply = policy.replaced(status, ctx);
                     answer::write_reply(self.reply, &reply, policy, ctx, facts, keep, false);
                     self.download.bytes = reply.body.len() as u64;

@@ -86,7 +86,7 @@ async fn answer_to(
         return refuse(&local, &Denial::BodyTooLarge, record);
     }
     let upstream = match route.target {
-        Target::Upstream(index) => index,
+        Target::Upstream(index) | Target::Inside(index) => index,
         Target::Own(own) => {
             let reply = own::answer(own, &core, &local);
             return ours(&local, reply, record, None, false);

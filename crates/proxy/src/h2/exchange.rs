@@ -180,7 +180,7 @@ impl Relay {
                 continue;
             }
             self.status = status;
-            if self.local.policy.replaces(status) {
+            if self.local.policy.replaces(ctx, status) {
                 return Ok(Found::Replaced);
             }
             self.reusable = head.persistent;
