@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::hash::{BuildHasher as _, RandomState};
 use std::net::IpAddr;
 use std::rc::Rc;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Waker;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
@@ -41,6 +41,18 @@ pub struct Shared {
     tunnels: Mutex<HashMap<Box<str>, u32>>,
     /// Whether each upstream of the snapshot could last be reached, for the health endpoint.
     unreachable: AtomicU64,
+    store: AtomicU8,
+}
+
+/// Whether the store of accounts answers, where there is one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StoreState {
+    /// There is none.
+    None,
+    /// It answers.
+    Reachable,
+    /// It does not: what is in memory is served, and nothing can be changed.
+    Unreachable,
 }
 
 impl Shared {
@@ -54,6 +66,7 @@ impl Shared {
             census: Census::default(),
             tunnels: Mutex::default(),
             unreachable: AtomicU64::new(0),
+            store: AtomicU8::new(0),
         }
     }
 
@@ -109,6 +122,20 @@ impl Shared {
             } else {
                 self.unreachable.fetch_or(bit, Ordering::Relaxed);
             }
+        }
+    }
+
+    /// Notes whether the store answers.
+    pub fn set_store(&self, state: StoreState) {
+        self.store.store(state as u8, Ordering::Relaxed);
+    }
+
+    /// Whether the store last answered.
+    pub fn store(&self) -> StoreState {
+        match self.store.load(Ordering::Relaxed) {
+            0 => StoreState::None,
+            1 => StoreState::Reachable,
+            _ => StoreState::Unreachable,
         }
     }
 

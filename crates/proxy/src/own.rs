@@ -3,7 +3,7 @@
 use portcullis_gate::Reply;
 use portcullis_gate::policy::Own;
 
-use crate::core::{Core, Local};
+use crate::core::{Core, Local, StoreState};
 
 /// Answers an admitted request for one of them.
 pub fn answer(own: Own, core: &Core, local: &Local) -> Reply {
@@ -20,7 +20,8 @@ fn health(core: &Core, local: &Local) -> Reply {
     let upstreams: Vec<_> = applications.collect();
     let all = (0..upstreams.len()).all(reached);
     let draining = core.shared.is_draining();
-    let status = match (draining, all) {
+    let store = core.shared.store();
+    let status = match (draining, all && store != StoreState::Unreachable) {
         (true, _) => "draining",
         (false, true) => "healthy",
         (false, false) => "degraded",
@@ -35,7 +36,13 @@ fn health(core: &Core, local: &Local) -> Reply {
         // Names of upstreams are configuration keys: letters, digits, `-` and `_`.
         body.push_str(&format!(r#""{}":"{state}""#, upstream.name));
     }
-    body.push_str("}}");
+    body.push('}');
+    match store {
+        StoreState::None => {}
+        StoreState::Reachable => body.push_str(r#","store":"reachable""#),
+        StoreState::Unreachable => body.push_str(r#","store":"unreachable""#),
+    }
+    body.push('}');
     Reply {
         status: if draining { 503 } else { 200 },
         content_type: "application/json".into(),
