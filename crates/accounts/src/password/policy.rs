@@ -1,0 +1,220 @@
+//! Which passwords are good enough to be taken: judged once, when one is chosen.
+
+use std::fmt;
+
+use super::common::is_common;
+use super::hash::{Algorithm, LONGEST_BCRYPT};
+use super::{Breached, BreachedError};
+
+/// Shorter pieces of a name or an address stand in words by chance.
+const SHORTEST_DATUM: usize = 4;
+
+/// What a new password must be.
+#[derive(Debug, Clone)]
+pub struct Policy {
+    /// How many characters it has at least.
+    pub min_length: usize,
+    /// How many bytes it has at most.
+    pub max_length: usize,
+    /// What zxcvbn must give it at least, of 0 to 4. 3 stands for more than 10^8 guesses.
+    pub min_score: u8,
+    /// Whether it must have a letter of each case, a digit and a sign.
+    pub classes: bool,
+    /// Whether common passwords, as they are or dressed up, are refused.
+    pub common: bool,
+    /// Passwords that were stolen elsewhere.
+    pub breached: Option<Breached>,
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self { min_length: 12, max_length: 1024, min_score: 3, classes: true, common: true, breached: None }
+    }
+}
+
+/// A kind of character.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Class {
+    /// A letter in upper case.
+    Upper,
+    /// A letter in lower case.
+    Lower,
+    /// A digit.
+    Digit,
+    /// Anything that is neither letter nor digit.
+    Sign,
+}
+
+/// What is wrong with a password. Its `Display` is a sentence for whoever chose it, and never contains it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Weakness {
+    /// Too few characters.
+    TooShort {
+        /// How many it must have.
+        least: usize,
+    },
+    /// Too many bytes.
+    TooLong {
+        /// How many it may have.
+        most: usize,
+    },
+    /// A kind of character is missing.
+    MissingClass(Class),
+    /// It has a character that cannot be typed.
+    Unprintable,
+    /// Everybody tries it.
+    Common,
+    /// It is found with few guesses.
+    Guessable {
+        /// What zxcvbn gives it, of 0 to 4.
+        score: u8,
+        /// Why, where it can be said.
+        hint: Option<String>,
+    },
+    /// It has the user's name or address in it, or is a piece of it.
+    ContainsUserData,
+    /// It was stolen elsewhere.
+    Breached,
+    /// The list of stolen ones cannot be read: nothing is taken until it can.
+    Unchecked,
+}
+
+impl Weakness {
+    /// Its stable name.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Weakness::TooShort { .. } => "too-short",
+            Weakness::TooLong { .. } => "too-long",
+            Weakness::MissingClass(Class::Upper) => "no-upper-case",
+            Weakness::MissingClass(Class::Lower) => "no-lower-case",
+            Weakness::MissingClass(Class::Digit) => "no-digit",
+            Weakness::MissingClass(Class::Sign) => "no-sign",
+            Weakness::Unprintable => "unprintable",
+            Weakness::Common => "common",
+            Weakness::Guessable { .. } => "guessable",
+            Weakness::ContainsUserData => "user-data",
+            Weakness::Breached => "breached",
+            Weakness::Unchecked => "unchecked",
+        }
+    }
+}
+
+impl fmt::Display for Weakness {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Weakness::TooShort { least } => write!(f, "The password must have at least {least} characters."),
+            Weakness::TooLong { most } => write!(f, "The password must have at most {most} bytes."),
+            Weakness::MissingClass(class) => {
+                let missing = match class {
+                    Class::Upper => "an upper-case letter",
+                    Class::Lower => "a lower-case letter",
+                    Class::Digit => "a digit",
+                    Class::Sign => "a sign that is neither letter nor digit",
+                };
+                write!(f, "The password must have {missing}.")
+            }
+            Weakness::Unprintable => f.write_str("The password must not have control characters."),
+            Weakness::Common => f.write_str("The password is one of the most common ones, or close to it."),
+            Weakness::Guessable { hint: Some(hint), .. } => {
+                write!(f, "The password is too easy to guess: {hint}")
+            }
+            Weakness::Guessable { hint: None, .. } => {
+                f.write_str("The password is too easy to guess: a few uncommon words are better.")
+            }
+            Weakness::ContainsUserData => {
+                f.write_str("The password must not contain your user name or e-mail address.")
+            }
+            Weakness::Breached => f.write_str("The password is known from a breach of another service."),
+            Weakness::Unchecked => f.write_str("The password cannot be checked at the moment."),
+        }
+    }
+}
+
+impl Policy {
+    /// The policy with no longer passwords than `algorithm` looks at.
+    #[must_use]
+    pub fn fitting(mut self, algorithm: Algorithm) -> Self {
+        if matches!(algorithm, Algorithm::Bcrypt(_)) {
+            self.max_length = self.max_length.min(LONGEST_BCRYPT);
+        }
+        self
+    }
+
+    /// Judges a new password of the user whose name, address and the like are `user_data`. Takes milliseconds
+    /// (zxcvbn looks at the first hundred characters only), and reads the list of breached ones, if there is
+    /// one, from its disk.
+    pub fn judge(&self, password: &str, user_data: &[&str]) -> Result<(), Vec<Weakness>> {
+        let mut found = Vec::new();
+        if password.len() > self.max_length {
+            return Err(vec![Weakness::TooLong { most: self.max_length }]);
+        }
+        if password.chars().count() < self.min_length {
+            found.push(Weakness::TooShort { least: self.min_length });
+        }
+        if password.chars().any(char::is_control) {
+            found.push(Weakness::Unprintable);
+        }
+        if self.classes {
+            found.extend(missing_classes(password));
+        }
+        if contains_user_data(password, user_data) {
+            found.push(Weakness::ContainsUserData);
+        }
+        found.extend(self.guessed(password, user_data));
+        match self.breached.as_ref().map(|list| list.contains(password.as_bytes())) {
+            Some(Ok(true)) => found.push(Weakness::Breached),
+            Some(Err(BreachedError { .. })) => found.push(Weakness::Unchecked),
+            Some(Ok(false)) | None => {}
+        }
+        if found.is_empty() { Ok(()) } else { Err(found) }
+    }
+
+    fn guessed(&self, password: &str, user_data: &[&str]) -> Option<Weakness> {
+        let estimate = zxcvbn::zxcvbn(password, user_data);
+        if self.common && is_common(estimate.sequence()) {
+            return Some(Weakness::Common);
+        }
+        let score = u8::from(estimate.score());
+        let hint = || Some(estimate.feedback()?.warning()?.to_string());
+        (score < self.min_score).then(|| Weakness::Guessable { score, hint: hint() })
+    }
+}
+
+fn missing_classes(password: &str) -> impl Iterator<Item = Weakness> {
+    let has = |class: fn(char) -> bool| password.chars().any(class);
+    let present = [
+        (Class::Upper, has(char::is_uppercase)),
+        (Class::Lower, has(char::is_lowercase)),
+        (Class::Digit, has(char::is_numeric)),
+        (Class::Sign, has(|char| !char.is_alphanumeric() && !char.is_control())),
+    ];
+    present.into_iter().filter(|(_, present)| !present).map(|(class, _)| Weakness::MissingClass(class))
+}
+
+/// Whether one of the data, or a piece of it, is in the password, forwards or backwards, whatever the case;
+/// or the password is a piece of one.
+fn contains_user_data(password: &str, user_data: &[&str]) -> bool {
+    let password = password.to_lowercase();
+    let backwards: String = password.chars().rev().collect();
+    let inside = |piece: &str| {
+        piece.chars().count() >= SHORTEST_DATUM && (password.contains(piece) || backwards.contains(piece))
+    };
+    user_data.iter().any(|datum| {
+        let datum = datum.to_lowercase();
+        let around = !password.is_empty() && (datum.contains(&password) || datum.contains(&backwards));
+        around || inside(&datum) || datum.split(|char: char| !char.is_alphanumeric()).any(inside)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn scratch_scores() {
+        for password in ["SecurePassword123!", "Password123!", "Admin@123456", "Qwertyuiop1!", "P@ssw0rd1234", "Welcome2024!!", "Summer2024!!!", "Correct-Horse-7-Staple", "Xk9#mQ2$vL7p", "MyDogRex2019!", "Iloveyou123!!", "Football2024!", "ChangeMe123!!", "Letmein12345!", "Passw0rd!2345","Abcdefgh1234!","Aaaaaaaaaa1!", "January2025!!", "Company2025!!", "AdminPassword123!", "Portcullis123!", "Test1234567!", "SuperSecret123!", "TestPassword123!", "MyPassword123!","Tr0ub4dor&3xyz"] {
+            let e = zxcvbn::zxcvbn(password, &["newuser", "user@example.com"]);
+            println!("{password:24} score {} log10 {:.2} common {} : {}", u8::from(e.score()), e.guesses_log10(), is_common(e.sequence()), e.sequence().iter().map(|m| format!("{}[{}] ", m.token, match &m.pattern { zxcvbn::matching::patterns::MatchPattern::Dictionary(d) => format!("{:?}#{}", d.dictionary_name, d.rank), p => format!("{p:?}").chars().take(8).collect() })).collect::<String>());
+        }
+    }
+}
