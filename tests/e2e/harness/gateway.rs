@@ -1,8 +1,10 @@
 //! The real binary: started as a user starts it, in a folder and an environment of its own.
 
+use std::io::Write as _;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::journal::Journal;
@@ -31,19 +33,24 @@ pub fn binary() -> PathBuf {
 }
 
 /// How the binary is to be started.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Launch {
-    folder: Scratch,
+    folder: Arc<Scratch>,
     arguments: Vec<String>,
     application: Vec<String>,
     environment: Vec<(String, String)>,
+    stdin: Option<String>,
 }
 
 impl Launch {
     /// `portcullis COMMAND`, in an empty folder and with nothing of this process's environment but `PATH`.
     pub fn command(command: &str) -> Self {
+        Self::within(Arc::new(Scratch::new()), command)
+    }
+
+    fn within(folder: Arc<Scratch>, command: &str) -> Self {
         let arguments = command.split_whitespace().map(str::to_owned).collect();
-        Self { folder: Scratch::new(), arguments, application: Vec::new(), environment: Vec::new() }
+        Self { folder, arguments, application: Vec::new(), environment: Vec::new(), stdin: None }
     }
 
     /// `portcullis run` on a free port of loopback.
@@ -84,6 +91,13 @@ impl Launch {
         self.arg("--config").arg(&path)
     }
 
+    /// What it reads from its standard input; without it, there is nothing.
+    #[must_use]
+    pub fn stdin(mut self, text: &str) -> Self {
+        self.stdin = Some(text.to_owned());
+        self
+    }
+
     /// The application to start after `--`.
     #[must_use]
     pub fn application(mut self, command: &[&str]) -> Self {
@@ -94,6 +108,31 @@ impl Launch {
     /// The full path a file of the folder has, for settings that name it.
     pub fn path(&self, name: &str) -> String {
         self.folder.file(name)
+    }
+
+    /// The folder it starts in.
+    pub fn folder(&self) -> &Scratch {
+        &self.folder
+    }
+
+    /// Another command in the same folder, with the same environment, profile and configuration: what an operator
+    /// does beside a gateway that runs, or that has ended.
+    pub fn beside(&self, command: &str) -> Self {
+        let mut beside = Self::within(Arc::clone(&self.folder), command);
+        beside.environment.clone_from(&self.environment);
+        let option = |option: &str| {
+            let at = self.arguments.iter().position(|argument| argument == option)?;
+            self.arguments.get(at + 1)
+        };
+        for (name, value) in
+            [("PORTCULLIS_PROFILE", option("--profile")), ("PORTCULLIS_UPSTREAM", option("--upstream"))]
+        {
+            beside.environment.extend(value.map(|value| (name.to_owned(), value.clone())));
+        }
+        match option("--env-file") {
+            Some(file) => beside.arg("--env-file").arg(file),
+            None => beside,
+        }
     }
 
     /// Starts it and waits until it says where it listens; fails with what it printed otherwise.
@@ -119,19 +158,27 @@ impl Launch {
         output
     }
 
+    /// Runs a command to its end and keeps its two streams apart.
+    pub fn ran(self) -> Ran {
+        let mut child = self.spawn();
+        let (stdout, stderr) = (Journal::default(), Journal::default());
+        stdout.follow(child.stdout.take().unwrap());
+        stderr.follow(child.stderr.take().unwrap());
+        let status = until("the command to end", || child.try_wait().unwrap());
+        Ran { status, stdout: stdout.whole(), stderr: stderr.whole() }
+    }
+
     /// Starts it, and waits until it serves or ends.
     pub fn outcome(self) -> Outcome {
         let mut child = self.spawn();
         let journal = Journal::default();
         journal.follow(child.stdout.take().unwrap());
         journal.follow(child.stderr.take().unwrap());
-        let with_application = !self.application.is_empty();
         let serves = self.arguments.first().is_some_and(|command| command == "run" || command == "demo");
         let mut gateway = Gateway {
             child,
             journal,
-            folder: self.folder,
-            with_application,
+            launch: self,
             address: SocketAddr::from(([127, 0, 0, 1], 0)),
             secure: false,
         };
@@ -158,10 +205,49 @@ impl Launch {
             .env("PATH", std::env::var_os("PATH").unwrap_or_default())
             .env("HOME", self.folder.path())
             .envs(self.environment.iter().map(|(name, value)| (name, value)))
-            .stdin(Stdio::null())
+            .stdin(if self.stdin.is_some() { Stdio::piped() } else { Stdio::null() })
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
-        command.spawn().unwrap_or_else(|error| panic!("{}: {error}", binary.display()))
+        let mut child = command.spawn().unwrap_or_else(|error| panic!("{}: {error}", binary.display()));
+        if let (Some(text), Some(mut stdin)) = (&self.stdin, child.stdin.take()) {
+            // One that ends without reading says why by itself.
+            let _ = stdin.write_all(text.as_bytes());
+        }
+        child
+    }
+}
+
+/// A command that has ended.
+#[derive(Debug, Clone)]
+pub struct Ran {
+    /// How.
+    pub status: ExitStatus,
+    /// What it printed for programs and people.
+    pub stdout: String,
+    /// What it said beside.
+    pub stderr: String,
+}
+
+impl Ran {
+    /// What it printed; fails unless it succeeded.
+    #[track_caller]
+    pub fn succeeded(self) -> String {
+        assert!(self.status.success(), "{}: {}{}", self.status, self.stdout, self.stderr);
+        self.stdout
+    }
+
+    /// What it printed, as JSON; fails unless it succeeded.
+    #[track_caller]
+    pub fn json(self) -> serde_json::Value {
+        let text = self.succeeded();
+        serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error} in {text:?}"))
+    }
+
+    /// What it complained of; fails unless it failed.
+    #[track_caller]
+    pub fn failed(self) -> String {
+        assert!(!self.status.success(), "it ended well: {}{}", self.stdout, self.stderr);
+        self.stderr
     }
 }
 
@@ -184,13 +270,31 @@ pub enum Outcome {
 pub struct Gateway {
     child: Child,
     journal: Journal,
-    folder: Scratch,
-    with_application: bool,
+    launch: Launch,
     address: SocketAddr,
     secure: bool,
 }
 
 impl Gateway {
+    /// A command in its folder, with its environment and profile.
+    pub fn command(&self, command: &str) -> Launch {
+        self.launch.beside(command)
+    }
+
+    /// Ends it as a failing machine would, without a word of warning, and says how to start it again.
+    pub fn kill(mut self) -> Launch {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        self.launch.clone()
+    }
+
+    /// Ends it in order, and says how to start it again.
+    pub fn stop(mut self) -> Launch {
+        self.ask_to_stop();
+        self.wait_for_exit();
+        self.launch.clone()
+    }
+
     /// Where it listens, as a client of this machine reaches it.
     pub fn address(&self) -> SocketAddr {
         if self.address.ip().is_unspecified() {
@@ -211,7 +315,7 @@ impl Gateway {
 
     /// The folder it was started in.
     pub fn folder(&self) -> &Scratch {
-        &self.folder
+        &self.launch.folder
     }
 
     /// Its process.
@@ -265,7 +369,7 @@ impl Drop for Gateway {
         if matches!(self.child.try_wait(), Ok(Some(_))) {
             return;
         }
-        if self.with_application {
+        if !self.launch.application.is_empty() {
             // It must have the time to end what it started; a panic here would hide the test's own.
             let _ = Command::new("sh").args(["-c", &format!("kill -TERM {}", self.pid())]).status();
             let deadline = Instant::now() + PATIENCE;

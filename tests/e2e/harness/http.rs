@@ -245,6 +245,12 @@ impl Request {
         self
     }
 
+    /// Adds an access token.
+    #[must_use]
+    pub fn bearer(self, token: &str) -> Self {
+        self.header("Authorization", &format!("Bearer {token}"))
+    }
+
     /// Sets the body, with its length.
     #[must_use]
     pub fn body(mut self, body: impl AsRef<[u8]>) -> Self {

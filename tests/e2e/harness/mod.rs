@@ -1,5 +1,6 @@
 //! The rooms of the harness, and what tests use of them.
 
+mod accounts;
 mod application;
 mod crowd;
 mod gateway;
@@ -12,12 +13,14 @@ mod scratch;
 mod shell;
 mod socket;
 mod tls;
+mod token;
 mod upstream;
 mod wait;
 
+pub use accounts::{Accounts, Device, FreshKey, Login, PASSWORD, Session};
 pub use application::Application;
 pub use crowd::{Crowd, Echoed, SocketCrowd, many_descriptors};
-pub use gateway::{Gateway, Launch, Outcome, binary};
+pub use gateway::{Gateway, Launch, Outcome, Ran, binary};
 pub use http::{Connection, Request, Response};
 pub use http2::{H2Client, H2Outcome, Sender, h2_outcome};
 pub use net::{free_port, is_refused, outer_address};
@@ -27,5 +30,6 @@ pub use scratch::Scratch;
 pub use shell::{Answer as ShellAnswer, guide_command, shell};
 pub use socket::{Ending, Socket};
 pub use tls::{Certificate, NAME, TlsClient, TlsStream, over_tls};
+pub use token::{Jwt, totp};
 pub use upstream::{Answer, Received, Upstream};
 pub use wait::{PATIENCE, unix_seconds, until};
