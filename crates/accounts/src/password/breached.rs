@@ -93,7 +93,9 @@ impl Breached {
             return Ok(None);
         }
         let (hash, rest) = line.split_first_chunk::<HASH>().ok_or_else(|| malformed("a line has no hash"))?;
-        if !hash.iter().all(u8::is_ascii_hexdigit) || !matches!(rest.first(), None | Some(b':' | b'\r' | b'\n')) {
+        if !hash.iter().all(u8::is_ascii_hexdigit)
+            || !matches!(rest.first(), None | Some(b':' | b'\r' | b'\n'))
+        {
             return Err(malformed("a line is not a SHA-1 in hexadecimal, a colon and a count"));
         }
         Ok(Some((before + skipped as u64, hash.map(|byte| byte.to_ascii_uppercase()))))

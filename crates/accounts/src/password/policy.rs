@@ -171,7 +171,7 @@ impl Policy {
 
     fn guessed(&self, password: &str, user_data: &[&str]) -> Option<Weakness> {
         let estimate = zxcvbn::zxcvbn(password, user_data);
-        if self.common && is_common(estimate.sequence()) {
+        if self.common && is_common(password) {
             return Some(Weakness::Common);
         }
         let score = u8::from(estimate.score());
@@ -210,11 +210,106 @@ fn contains_user_data(password: &str, user_data: &[&str]) -> bool {
 mod tests {
     use super::*;
 
+    /// The user of the registration command that the BTC forecasting guide prints.
+    const NEWUSER: [&str; 2] = ["newuser", "user@example.com"];
+
+    fn codes(policy: &Policy, password: &str, user_data: &[&str]) -> Vec<&'static str> {
+        policy.judge(password, user_data).err().into_iter().flatten().map(|found| found.code()).collect()
+    }
+
     #[test]
-    fn scratch_scores() {
-        for password in ["SecurePassword123!", "Password123!", "Admin@123456", "Qwertyuiop1!", "P@ssw0rd1234", "Welcome2024!!", "Summer2024!!!", "Correct-Horse-7-Staple", "Xk9#mQ2$vL7p", "MyDogRex2019!", "Iloveyou123!!", "Football2024!", "ChangeMe123!!", "Letmein12345!", "Passw0rd!2345","Abcdefgh1234!","Aaaaaaaaaa1!", "January2025!!", "Company2025!!", "AdminPassword123!", "Portcullis123!", "Test1234567!", "SuperSecret123!", "TestPassword123!", "MyPassword123!","Tr0ub4dor&3xyz"] {
-            let e = zxcvbn::zxcvbn(password, &["newuser", "user@example.com"]);
-            println!("{password:24} score {} log10 {:.2} common {} : {}", u8::from(e.score()), e.guesses_log10(), is_common(e.sequence()), e.sequence().iter().map(|m| format!("{}[{}] ", m.token, match &m.pattern { zxcvbn::matching::patterns::MatchPattern::Dictionary(d) => format!("{:?}#{}", d.dictionary_name, d.rank), p => format!("{p:?}").chars().take(8).collect() })).collect::<String>());
+    fn good_passwords_pass() {
+        for password in [
+            "SecurePassword123!",
+            "Correct-Horse-7-Staple",
+            "Xk9#mQ2$vL7p",
+            "Grünkohl-mit-Pinkel-4",
+            "Ein Satz, 3 Wörter lang",
+            "正しい馬の電池ホチキス Ab1!",
+        ] {
+            assert_eq!(codes(&Policy::default(), password, &NEWUSER), [""; 0], "{password}");
         }
+    }
+
+    #[test]
+    fn bad_passwords_are_refused_for_what_is_bad_about_them() {
+        for (password, code) in [
+            ("", "too-short"),
+            ("Sh0rt!", "too-short"),
+            ("Xk9#mQ2$vL7", "too-short"),
+            ("Password123!", "common"),
+            ("Admin@123456", "common"),
+            ("Qwertyuiop1!", "common"),
+            ("correct-horse-7-staple", "no-upper-case"),
+            ("CORRECT-HORSE-7-STAPLE", "no-lower-case"),
+            ("Correct-Horse-X-Staple", "no-digit"),
+            ("Correct7Horse8Staple", "no-sign"),
+            ("Xk9#mQ2$vL7p\0", "unprintable"),
+            ("Xk9#mQ2$vL7p\n", "unprintable"),
+        ] {
+            let found = codes(&Policy::default(), password, &NEWUSER);
+            assert!(found.contains(&code), "{password}: {found:?}");
+        }
+    }
+
+    #[test]
+    fn what_few_guesses_find_is_refused_with_a_hint() {
+        let policy = Policy { common: false, ..Policy::default() };
+        let found = policy.judge("Password123!", &[]).unwrap_err();
+        let [Weakness::Guessable { score: 1, hint: Some(hint) }] = &found[..] else { panic!("{found:?}") };
+        assert!(found[0].to_string().ends_with(hint.as_str()) && hint.contains("common"), "{hint}");
+        let strict = Policy { min_score: 4, ..Policy::default() };
+        let found = strict.judge("SecurePassword123!", &[]).unwrap_err();
+        assert_eq!(found, [Weakness::Guessable { score: 3, hint: None }]);
+    }
+
+    #[test]
+    fn user_data_is_found_in_both_directions_whatever_the_case() {
+        let data = ["Margarethe", "m.tiefensee@example.com"];
+        for password in [
+            "Xk9#MARGARETHE$vL7p",
+            "Xk9#ehteragraM$vL7p",
+            "Xk9#Tiefensee$vL7p",
+            "Xk9#Example$vL7pqq",
+            "m.tiefensee@EXAMPLE.com-9X",
+            "Tiefensee@Example",
+        ] {
+            assert!(codes(&Policy::default(), password, &data).contains(&"user-data"), "{password}");
+        }
+        assert_eq!(codes(&Policy::default(), "Xk9#mQ2$vL7p", &data), [""; 0]);
+        assert_eq!(codes(&Policy::default(), "Xk9#mQ2$vL7p", &["Xk9#mQ2$vL7p-is-my-name"]), ["user-data"]);
+        assert_eq!(codes(&Policy::default(), "Xk9#mQ2$vL7p", &["xk9", ""]), [""; 0], "too short to say so");
+    }
+
+    #[test]
+    fn rules_can_be_relaxed_one_by_one() {
+        let relaxed = Policy { classes: false, ..Policy::default() };
+        assert_eq!(codes(&relaxed, "correct horse battery staple", &[]), [""; 0]);
+        let relaxed = Policy { min_length: 4, min_score: 0, common: false, ..relaxed };
+        assert_eq!(codes(&relaxed, "1234", &[]), [""; 0]);
+    }
+
+    #[test]
+    fn length_counts_characters_below_and_bytes_above() {
+        let policy = Policy { classes: false, min_score: 0, common: false, ..Policy::default() };
+        assert_eq!(codes(&policy, "äöüßäöüßäöü", &[]), ["too-short"], "eleven characters, 22 bytes");
+        assert_eq!(codes(&policy, "äöüßäöüßäöüß", &[]), [""; 0]);
+        assert_eq!(codes(&policy, &"a".repeat(1024), &[]), [""; 0]);
+        assert_eq!(codes(&policy, &"a".repeat(1025), &[]), ["too-long"]);
+        let bcrypt = policy.fitting(Algorithm::Bcrypt(12));
+        assert_eq!(codes(&bcrypt, &"ä".repeat(36), &[]), [""; 0]);
+        assert_eq!(codes(&bcrypt, &"ä".repeat(37), &[]), ["too-long"]);
+        assert_eq!(Policy::default().fitting(Algorithm::default()).max_length, 1024);
+    }
+
+    #[test]
+    fn a_sentence_says_what_is_wrong_and_never_the_password() {
+        let found = Policy::default().judge("Abcabcabcabc1", &[]).unwrap_err();
+        for weakness in &found {
+            let sentence = weakness.to_string();
+            assert!(sentence.starts_with("The password") && sentence.ends_with('.'), "{sentence}");
+            assert!(!sentence.contains("Abcabcabcabc1"), "{sentence}");
+        }
+        assert!(found.len() >= 2, "{found:?}");
     }
 }
