@@ -135,7 +135,11 @@ mod tests {
         for (offset, good) in [(-2, false), (-1, true), (0, true), (1, true), (2, false)] {
             for second in [0, 29] {
                 let at = ((step + offset) * 30 + second) as u64;
-                assert_eq!(step_of(&secret, "050471", at), good.then_some(step), "{offset} steps, {second} s");
+                assert_eq!(
+                    step_of(&secret, "050471", at),
+                    good.then_some(step),
+                    "{offset} steps, {second} s"
+                );
             }
         }
     }
@@ -144,7 +148,9 @@ mod tests {
     fn what_is_no_code_is_refused() {
         let secret = of_the_rfc();
         assert!(step_of(&secret, "287 082", 59).is_some(), "as authenticators show it");
-        for code in ["", "28708", "2870822", "+87082", "94287082", "28708x", "２８７０８２", "287082\n", "-87082"] {
+        for code in
+            ["", "28708", "2870822", "+87082", "94287082", "28708x", "２８７０８２", "287082\n", "-87082"]
+        {
             assert_eq!(step_of(&secret, code, 59), None, "{code:?}");
         }
         assert_eq!(step_of(&secret, "287082", u64::MAX), None);

@@ -79,7 +79,9 @@ pub enum KeyError {
     #[error("there are more than {MOST_KEYS} keys for tokens")]
     TooMany,
     /// A secret that can be guessed.
-    #[error("a secret for HS256 has {0} bytes, it must have at least {SHORTEST_SECRET} (RFC 7518, section 3.2)")]
+    #[error(
+        "a secret for HS256 has {0} bytes, it must have at least {SHORTEST_SECRET} (RFC 7518, section 3.2)"
+    )]
     ShortSecret(usize),
     /// An RSA key that can be factored.
     #[error("an RSA key must have at least 2048 bits (RFC 7518, section 3.3)")]
@@ -91,7 +93,9 @@ pub enum KeyError {
     #[error("there is no algorithm `{0}` for tokens: RS256, ES256 or EdDSA")]
     UnknownAlgorithm(String),
     /// Keys for HS256 are secrets of the configuration.
-    #[error("a key for HS256 is a secret of the configuration; RS256, ES256 and EdDSA have keys that can be made")]
+    #[error(
+        "a key for HS256 is a secret of the configuration; RS256, ES256 and EdDSA have keys that can be made"
+    )]
     Symmetric,
     /// Two keys have one name.
     #[error("two keys for tokens have the same name `{0}`")]
@@ -232,9 +236,7 @@ impl Keyring {
 
 impl fmt::Debug for Keyring {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list()
-            .entries(self.keys.iter().map(|key| (key.verifying.alg, &key.verifying.kid)))
-            .finish()
+        f.debug_list().entries(self.keys.iter().map(|key| (key.verifying.alg, &key.verifying.kid))).finish()
     }
 }
 
@@ -250,9 +252,7 @@ impl Key {
         let signer = match alg {
             Alg::HS256 => return Err(KeyError::Symmetric),
             Alg::RS256 => RsaKeyPair::from_pkcs8(der).map(Signer::Rsa),
-            Alg::ES256 => {
-                EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, der).map(Signer::Ecdsa)
-            }
+            Alg::ES256 => EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, der).map(Signer::Ecdsa),
             Alg::EdDSA => Ed25519KeyPair::from_pkcs8(der).map(Signer::Ed),
         };
         let signer = signer.map_err(|error| KeyError::Unreadable(alg.name(), error.to_string()))?;
@@ -263,7 +263,9 @@ impl Key {
         let unreadable = |what: &str| KeyError::Unreadable(alg.name(), what.to_owned());
         let key = match &signer {
             Signer::Hmac(_) => return Err(KeyError::Symmetric),
-            Signer::Rsa(pair) if pair.public_modulus_len() < SHORTEST_MODULUS => return Err(KeyError::ShortRsa),
+            Signer::Rsa(pair) if pair.public_modulus_len() < SHORTEST_MODULUS => {
+                return Err(KeyError::ShortRsa);
+            }
             Signer::Rsa(pair) => {
                 let public = pair.public_key();
                 DecodingKey::from_rsa_raw_components(

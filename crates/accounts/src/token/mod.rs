@@ -19,8 +19,8 @@ mod claims;
 mod keys;
 mod verify;
 
-use cache::Cache;
 pub use cache::CAPACITY;
+use cache::Cache;
 use claims::{ACCESS_TYPE, REFRESH_TYPE, Span, Written};
 pub use claims::{AccessClaims, RefreshClaims, Subject};
 pub use keys::{Alg, KeyError, Keyring};
@@ -58,7 +58,10 @@ pub struct Issued {
 
 impl fmt::Debug for Issued {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Issued").field("id", &self.id).field("expires_ms", &self.expires_ms).finish_non_exhaustive()
+        f.debug_struct("Issued")
+            .field("id", &self.id)
+            .field("expires_ms", &self.expires_ms)
+            .finish_non_exhaustive()
     }
 }
 

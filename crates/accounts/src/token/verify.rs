@@ -104,7 +104,8 @@ impl<'t> Framed<'t> {
                 key.alg.library(),
             );
             if matches!(verdict, Ok(true)) {
-                let payload = decoded(self.payload).ok_or(TokenError::Invalid("its claims are not base64url"))?;
+                let payload =
+                    decoded(self.payload).ok_or(TokenError::Invalid("its claims are not base64url"))?;
                 return Ok((payload, key.expires_ms));
             }
             refused = TokenError::Invalid("its signature is wrong");
@@ -138,7 +139,9 @@ impl Times {
             Some(second) if !(0..=LAST_SECOND).contains(&second) => {
                 Err(TokenError::Invalid("a moment of it is out of range"))
             }
-            Some(second) if second * 1000 > now_ms.saturating_add(leeway_ms) => Err(TokenError::Invalid(late)),
+            Some(second) if second * 1000 > now_ms.saturating_add(leeway_ms) => {
+                Err(TokenError::Invalid(late))
+            }
             _ => Ok(()),
         };
         begun(self.issued_s, "it was issued in the future")?;
