@@ -17,6 +17,8 @@ use crate::random::{self, RandomError};
 mod cache;
 mod claims;
 mod keys;
+mod members;
+mod outside;
 mod verify;
 
 pub use cache::CAPACITY;
@@ -24,6 +26,7 @@ use cache::Cache;
 use claims::{ACCESS_TYPE, REFRESH_TYPE, Span, Written};
 pub use claims::{AccessClaims, RefreshClaims, Subject};
 pub use keys::{Alg, KeyError, Keyring};
+pub use outside::{LARGEST_SET, Outside, OutsideClaims, OutsideError, OutsideSettings};
 use portcullis_core::Id;
 use verify::Framed;
 pub use verify::{LONGEST, TokenError};

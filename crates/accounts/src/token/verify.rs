@@ -171,6 +171,6 @@ fn leeway_ms(leeway_s: u64) -> i64 {
 }
 
 /// Strict base64url (RFC 7515, section 2): no padding, no line breaks, no bits left over.
-fn decoded(part: &str) -> Option<Vec<u8>> {
+pub(super) fn decoded(part: &str) -> Option<Vec<u8>> {
     URL_SAFE_NO_PAD.decode(part).ok()
 }
