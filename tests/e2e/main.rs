@@ -4,9 +4,11 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on fails")]
 
 mod apps;
+mod btc;
 mod docs;
 mod ground;
 mod kalshi;
 mod plane;
 mod pump;
 mod secrets;
+mod ticker;
