@@ -108,3 +108,111 @@ fn decoded(value: &str) -> std::borrow::Cow<'_, str> {
     }
     String::from_utf8(bytes).map_or(value.into(), Into::into)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use portcullis_core::identity::{Grant, Scheme};
+    use portcullis_core::route::RouteTable;
+    use portcullis_core::{Field, Identity, Now};
+
+    use super::*;
+    use crate::context::RequestId;
+    use crate::policy::Target;
+
+    fn identity(role: Option<&str>, grant: Option<Grant>) -> Arc<Identity> {
+        Arc::new(Identity {
+            role: role.map(Into::into),
+            grant: grant.map(Arc::new),
+            ..Identity::shared(Scheme::ApiKey, "one")
+        })
+    }
+
+    struct Request<'a> {
+        pattern: &'a str,
+        roles: &'a [&'a str],
+        method: &'a str,
+        path: &'a str,
+        fields: &'a [Field<'a>],
+        ambient: bool,
+    }
+
+    const PLAIN: Request<'static> =
+        Request { pattern: "/{*rest}", roles: &[], method: "GET", path: "/a", fields: &[], ambient: false };
+
+    fn judge(request: &Request<'_>, who: Option<Arc<Identity>>) -> Result<(), Denial> {
+        let table = RouteTable::build(vec![request.pattern.parse().unwrap()]).unwrap();
+        let path = CanonicalPath::parse(request.path).unwrap();
+        let found = table.find(request.method, &path, Upgrade::None).unwrap();
+        let route = Route {
+            roles: request.roles.iter().map(|role| Arc::from(*role)).collect(),
+            ..Route::open("test", Target::Upstream(0))
+        };
+        let head = Head {
+            method: request.method,
+            path: request.path,
+            query: None,
+            authority: "api.example.com",
+            secure: true,
+            upgrade: Upgrade::None,
+            fields: request.fields,
+        };
+        let now = Now { monotonic_ms: 0, unix_ms: 0 };
+        let mut ctx = RequestContext::new(now, [192, 0, 2, 1].into(), true, RequestId::from_random(0));
+        ctx.identity = who;
+        ctx.ambient = request.ambient;
+        let asked = Asked { head: &head, path: &path, params: &found.params };
+        authorize(&route, table.patterns().first(), asked, &mut ctx)
+    }
+
+    #[test]
+    fn a_route_is_for_its_roles_and_the_administrator() {
+        let premium = Request { roles: &["premium"], ..PLAIN };
+        assert_eq!(judge(&premium, Some(identity(Some("premium"), None))), Ok(()));
+        assert_eq!(judge(&premium, Some(identity(Some("admin"), None))), Ok(()));
+        assert_eq!(
+            judge(&premium, Some(identity(Some("free"), None))),
+            Err(Denial::InsufficientRole)
+        );
+        assert_eq!(judge(&premium, Some(identity(None, None))), Err(Denial::InsufficientRole));
+        assert_eq!(judge(&PLAIN, Some(identity(None, None))), Ok(()), "no role is asked for");
+    }
+
+    #[test]
+    fn a_credential_is_kept_to_its_scopes_and_bindings() {
+        let grant = || {
+            let routes = vec!["GET /orders/{account}".parse().unwrap(), "GET /a".parse().unwrap()];
+            Grant::new(routes, vec![("account".into(), "primary".into())]).unwrap()
+        };
+        let orders = Request { pattern: "/orders/{account}", path: "/orders/primary", ..PLAIN };
+        let with = |request: &Request<'_>| judge(request, Some(identity(Some("admin"), Some(grant()))));
+        assert_eq!(with(&orders), Ok(()));
+        assert_eq!(with(&Request { path: "/orders/pri%6Dary", ..orders }), Ok(()));
+        assert_eq!(with(&Request { path: "/orders/second", ..orders }), Err(Denial::OutOfScope));
+        assert_eq!(with(&Request { method: "DELETE", ..orders }), Err(Denial::OutOfScope));
+        assert_eq!(with(&Request { path: "/b", ..PLAIN }), Err(Denial::OutOfScope));
+        assert_eq!(with(&PLAIN), Ok(()), "a route without the parameter");
+    }
+
+    #[test]
+    fn a_cookie_counts_only_from_our_own_pages() {
+        let field = |name, value: &'static str| Field { name, value: value.as_bytes() };
+        let by_cookie = |method: &str, fields: &[Field<'_>]| {
+            judge(&Request { method, fields, ambient: true, ..PLAIN }, Some(identity(None, None)))
+        };
+        let refused = Err(Denial::CrossSiteRequest);
+        assert_eq!(by_cookie("POST", &[field("Sec-Fetch-Site", "cross-site")]), refused);
+        assert_eq!(by_cookie("POST", &[field("Sec-Fetch-Site", "same-site")]), refused);
+        assert_eq!(by_cookie("POST", &[field("Sec-Fetch-Site", "same-origin")]), Ok(()));
+        assert_eq!(by_cookie("DELETE", &[field("Origin", "https://evil.example")]), refused);
+        assert_eq!(by_cookie("DELETE", &[field("Origin", "null")]), refused);
+        assert_eq!(by_cookie("DELETE", &[field("Origin", "https://api.example.com")]), Ok(()));
+        let twice = [field("Sec-Fetch-Site", "same-origin"), field("Sec-Fetch-Site", "cross-site")];
+        assert_eq!(by_cookie("POST", &twice), refused);
+        assert_eq!(by_cookie("GET", &[field("Sec-Fetch-Site", "cross-site")]), Ok(()), "reading");
+        assert_eq!(by_cookie("POST", &[]), Ok(()), "no browser");
+        let by_header = Request { method: "POST", fields: &[field("Sec-Fetch-Site", "cross-site")], ..PLAIN };
+        assert_eq!(judge(&by_header, Some(identity(None, None))), Ok(()), "nothing that a browser adds");
+    }
+}

@@ -333,6 +333,7 @@ mod tests {
             headers: Headers::new(headers::Config::default()),
             replies: Replies::default(),
             replace_errors: ReplaceErrors::Never,
+            identity: crate::onward::Onward::default(),
         });
         GateLayer::new(Arc::new(Gate::new(LimitTable::new(0), [1, 2])), Arc::new(policy.unwrap()))
     }

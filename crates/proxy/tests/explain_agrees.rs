@@ -105,6 +105,7 @@ fn policy() -> Policy {
         headers: Headers::new(headers::Config::default()),
         replies: Replies::default(),
         replace_errors: ReplaceErrors::Never,
+        identity: portcullis_gate::onward::Onward::default(),
     })
     .expect("a policy")
 }

@@ -72,6 +72,7 @@ fn start(body_timeout: Duration) -> Running {
         headers: Headers::new(headers::Config::default()),
         replies: Replies::default(),
         replace_errors: ReplaceErrors::Never,
+        identity: portcullis_gate::onward::Onward::default(),
     })
     .expect("a policy");
     let endpoint = Endpoint::Tcp(address.ip().to_string(), address.port());

@@ -1,0 +1,1 @@
+//! Tests of the directory on a store in memory.
