@@ -15,7 +15,8 @@ use crate::config::profile::{self, PROFILES, Profile};
 Example:
   portcullis init --profile kalshiwhale --dir ./gateway")]
 pub struct Args {
-    /// System whose environment names and refusals apply: pump-analyzer, kalshiwhale
+    /// System whose environment names and refusals apply: pump-analyzer, ticker-service, echotuner, kalshiwhale,
+    /// btc-forecasting
     #[arg(long, value_name = "NAME")]
     pub profile: Option<String>,
     /// Directory to write into; made where it is missing
@@ -49,12 +50,11 @@ expect  = { status = 401 }
 pub(super) fn execute(args: &Args) -> ExitCode {
     let profile = match args.profile.as_deref().map(|name| (name, profile::find(name))) {
         None => None,
-        Some((_, Some(profile))) if profile.available() => Some(profile),
-        Some((name, found)) => {
-            let valid: Vec<&str> = PROFILES.iter().filter(|it| it.available()).map(|it| it.name).collect();
-            let what = if found.is_some() { "is not in this version" } else { "does not exist" };
+        Some((_, Some(profile))) => Some(profile),
+        Some((name, None)) => {
+            let valid: Vec<&str> = PROFILES.iter().map(|it| it.name).collect();
             super::complain(&format!(
-                "error: the profile `{name}` {what}\n = mend: one of {}",
+                "error: the profile `{name}` does not exist\n = mend: one of {}",
                 valid.join(", ")
             ));
             return ExitCode::from(super::UNREADABLE);
@@ -132,6 +132,8 @@ fn environment(names: &[Name], fresh: bool) -> Result<String, getrandom::Error> 
             Example::Text(value) => format!("{name}={value}"),
             Example::Hex => format!("{name}={}", secret(Kind::Token)?),
             Example::UrlSafe => format!("{name}={}", secret(Kind::ApiKey)?),
+            Example::EncryptionKey => format!("{name}={}", secret(Kind::EncryptionKey)?),
+            Example::SigningKey => format!("{name}={}", secret(Kind::SigningKey)?),
             Example::None => format!("# {name}={default}"),
         };
         let _ = write!(text, "\n# {doc}\n{line}\n");
@@ -177,7 +179,7 @@ mod tests {
 
     #[test]
     fn what_is_written_starts_without_a_word() {
-        for profile in std::iter::once(None).chain(PROFILES.iter().filter(|it| it.available()).map(Some)) {
+        for profile in std::iter::once(None).chain(PROFILES.iter().map(Some)) {
             let dir = scratch(profile.map_or("none", |it| it.name));
             assert!(write_all(&dir, profile).unwrap().iter().all(|(_, written)| *written));
             let loaded = load(&Sources { directory: dir.clone(), ..Sources::default() }).unwrap();

@@ -3,6 +3,8 @@
 //!
 //! In a path `*` stands for a name the user chooses and `[]` for the entries of a list of tables.
 
+use super::model::TokenAlgorithm;
+
 /// What a key takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
@@ -19,6 +21,10 @@ pub enum Kind {
     Path,
     /// `http://host:port`, `unix:/path`, or a list.
     Upstream,
+    /// Paths of files.
+    Paths,
+    /// `sqlite:PATH`, `postgres://…`, or a reference to one.
+    StoreUrl,
     /// Addresses to listen on: text, a table, or a list of both.
     Listen,
     /// Addresses and prefixes.
@@ -28,8 +34,10 @@ pub enum Kind {
     HeaderNames,
     /// Texts.
     Words,
-    /// `none`, one scheme or a list of schemes.
+    /// `none`, one scheme or a list of schemes; `anonymous` beside others.
     Schemes,
+    /// Names of roles.
+    Roles,
     /// Text, `false`, or a table.
     Header,
     /// Text (a path) or `false`.
@@ -77,6 +85,8 @@ const fn key(path: &'static str, kind: Kind, default: Fallback, doc: &'static st
 }
 
 pub const MODES: &[&str] = &["enforce", "observe"];
+/// What limits of every route are for one route.
+pub const GENERAL: &[&str] = &["count", "show", "off"];
 pub const LEVELS: &[&str] = &["error", "warn", "info", "debug", "trace"];
 
 /// The keys of this version.
@@ -121,7 +131,46 @@ pub const KEYS: &[Key] = &[
     key("auth.api_key.value", K::Secret, D::None, "The key, or several that are valid at once"),
     key("auth.api_key.header", K::Text, D::Text("X-API-Key"), "The header that carries it"),
     key("auth.api_key.when_unset", K::Choice(&["error", "open"]), D::Text("error"), "What an empty value means: an error, or routes that ask for it stand open (never in production)"),
+    key("auth.api_key.enabled", K::Bool, D::Bool(true), "`false`: routes that ask for it stand open; production asks all the same"),
+    key("auth.api_key.role", K::Text, D::None, "The role of who has the shared key"),
     key("auth.failures.limit", K::Rate, D::Text("20/minute per ip"), "Wrong credentials; guessing is slow whatever else is configured"),
+    key("auth.passwords.hash", K::Choice(&["argon2id", "bcrypt"]), D::Text("argon2id"), "How passwords are kept; the other is verified too, and replaced at the next login"),
+    key("auth.passwords.min_length", K::Integer(8, 128), D::Integer(12), "Fewest characters"),
+    key("auth.passwords.complexity", K::Bool, D::Bool(true), "Whether upper case, lower case, a digit and something else must be in it"),
+    key("auth.passwords.min_score", K::Integer(0, 4), D::Integer(3), "How hard it must be to guess, as zxcvbn counts: 0 to 4"),
+    key("auth.passwords.breached_file", K::Path, D::None, "SHA-1 digests of breached passwords in their order, as Have I Been Pwned gives them out; what is in it is refused"),
+    key("auth.tokens.algorithm", K::Choice(&TokenAlgorithm::NAMES), D::Computed("HS256 where `secret` stands, else EdDSA"), "How tokens are signed; no other is accepted"),
+    key("auth.tokens.secret", K::Secret, D::None, "Signs with HS256, at least 32 bytes; of several the first signs, and all verify"),
+    key("auth.tokens.key", K::Paths, D::None, "Private key in PEM for RS256, ES256 or EdDSA; of several the first signs, and all verify. Without one the gateway makes its own and keeps it in its store"),
+    key("auth.tokens.issuer", K::Text, D::Text("portcullis"), "`iss` of tokens; no other is accepted"),
+    key("auth.tokens.audience", K::Text, D::Text("portcullis"), "`aud` of tokens; no other is accepted"),
+    key("auth.tokens.access_ttl", K::Duration, D::Text("30m"), "How long an access token is valid"),
+    key("auth.tokens.refresh_ttl", K::Duration, D::Text("7d"), "How long a login can be prolonged"),
+    key("auth.tokens.rotate", K::Duration, D::Text("90d"), "How old a key that the gateway made may get before it makes another"),
+    key("auth.sessions.max_age", K::Duration, D::Text("24h"), "How long a session is valid"),
+    key("auth.sessions.idle", K::Duration, D::None, "Ends a session in which nothing was asked for so long"),
+    key("auth.sessions.cleanup", K::Duration, D::Text("1h"), "Between two removals of what has expired"),
+    key("auth.sessions.max_per_user", K::Integer(1, 10_000), D::Integer(50), "Sessions of one user"),
+    key("auth.sessions.cookie", K::Text, D::Computed("`__Host-session`; `session` in development without TLS"), "The cookie that carries a session"),
+    key("auth.devices.registration_timeout", K::Duration, D::Text("30m"), "How long a device may take from its registration to its first session"),
+    key("auth.devices.max_per_user", K::Integer(1, 10_000), D::Integer(10), "Devices of one user"),
+    key("auth.attempts.timeout", K::Duration, D::Text("5m"), "How long a login may wait for its second factor"),
+    key("auth.lockout.attempts", K::Integer(1, 10_000), D::Integer(5), "Failed logins of one account after which it waits; an address has several times as many"),
+    key("auth.lockout.window", K::Duration, D::Text("5m"), "In how long they count"),
+    key("auth.keys.prefix", K::Text, D::Text("pk_"), "What new API keys of users begin with, so that scanners find them"),
+    key("auth.keys.max_per_user", K::Integer(1, 10_000), D::Integer(50), "API keys of one user"),
+    key("auth.keys.expires", K::Duration, D::None, "How long a new API key is valid, where its maker does not say"),
+    key("auth.registration.enabled", K::Bool, D::Bool(true), "Whether people may register themselves"),
+    key("auth.registration.role", K::Text, D::Text("free"), "The role they get"),
+
+    key("store.url", K::StoreUrl, D::Text("sqlite:portcullis.db"), "Where accounts are kept: `sqlite:PATH`, `postgres://…`, or `env:NAME` of one. This section, as any of `auth.passwords`, `tokens`, `sessions`, `devices`, `attempts`, `lockout`, `keys` and `registration`, has the gateway keep accounts"),
+    key("store.encryption_key", K::Secret, D::None, "Encrypts the store: 32 bytes in base64 or hexadecimal, or a passphrase; production asks for one with SQLite"),
+
+    key("roles.*.limit", K::Limits, D::None, "What everybody of that role has, `per user` where it does not say: one rate or a list. Rights grow in the order in which roles are written: free, premium, own ones, admin"),
+
+    key("identity.user_headers", K::HeaderNames, D::List(&[]), "Headers that tell the application the user's name, beside X-Auth-User; a client's own are taken off"),
+    key("identity.assertion", K::Bool, D::Bool(false), "Whether X-Auth-Assertion says who it is, signed; `/.well-known/jwks.json` under the prefix has the keys"),
+    key("identity.assertion_audience", K::Text, D::Text("application"), "`aud` of the assertion"),
 
     key("cors.enabled", K::Bool, D::Computed("true where `[cors]` stands"), "Whether the gateway answers preflights and writes CORS headers"),
     key("cors.origins", K::Origins, D::List(&[]), "Pages of these origins may call; exact, or `*` without credentials"),
@@ -139,13 +188,17 @@ pub const KEYS: &[Key] = &[
     key("query.max_count", K::Integer(1, 10_000), D::Integer(100), "Most parameters of a query that is checked"),
     key("query.max_length", K::Size, D::Text("4 KiB"), "Longest name or value of a parameter that is checked, decoded"),
 
+    key("limiter.enabled", K::Bool, D::Bool(true), "`false`: no limit is in force but that of wrong credentials"),
+
     key("limits[].rate", K::Rate, D::None, "`COUNT/[N]UNIT [per SCOPE]`: 100/minute per ip"),
     key("limits[].mode", K::Choice(MODES), D::Text("enforce"), "`observe` counts and logs and refuses nobody"),
-    key("limits[].name", K::Text, D::None, "For logs, and so that a later layer can replace it"),
+    key("limits[].name", K::Text, D::None, "For logs, and so that a later layer can replace it; limits of routes that have the same name are one counter"),
 
     key("routes[].match", K::Match, D::None, "`METHOD[,METHOD] PATH`; {name} one segment, {*rest} the rest; WS for WebSocket; no method = all"),
-    key("routes[].auth", K::Schemes, D::Computed("`auth.default`"), "none, a scheme, or a list of which any one will do"),
+    key("routes[].auth", K::Schemes, D::Computed("`auth.default`"), "none, a scheme (ingest-token, api-key, bearer, session), or a list of which any one will do; with `anonymous` in it, who has none passes too"),
+    key("routes[].roles", K::Roles, D::List(&[]), "Whom it is for, beside `admin`: any one of these roles"),
     key("routes[].limits", K::Limits, D::List(&[]), "Limits of this route, beside the general ones"),
+    key("routes[].general_limits", K::Choice(GENERAL), D::Text("count"), "What `limits` of every route and those of roles are here: `count`; `show`, their headers alone; or `off`"),
     key("routes[].upstream", K::Text, D::Computed("`upstream`"), "The name of one of `[upstreams]`"),
     key("routes[].mode", K::Choice(MODES), D::Text("enforce"), "`observe` evaluates authentication and limits, logs them and refuses nobody"),
     key("routes[].query.names", K::Words, D::Computed("any"), "The parameters that a query of this route may have; an empty list for none"),
@@ -170,6 +223,9 @@ pub const KEYS: &[Key] = &[
 
     key("endpoints.prefix", K::Text, D::Text("/portcullis"), "Where the gateway's own endpoints stand"),
     key("endpoints.health", K::PathOrOff, D::Text("/health"), "Whether the gateway is up; `false` for none"),
+    key("endpoints.auth", K::PathOrOff, D::Text("/auth"), "Registration, login, tokens, keys, devices and sessions, where accounts are kept; `false` for none"),
+    key("endpoints.admin", K::PathOrOff, D::Text("/admin"), "Users, keys, sessions and devices of others, for admins, where accounts are kept; `false` for none"),
+    key("endpoints.docs", K::PathOrOff, D::Text("/docs"), "What these endpoints take and give, with `/openapi.json`, where accounts are kept; `false` for none"),
 
     key("tests[].name", K::Text, D::None, "What it shows"),
     key("tests[].request", K::Request, D::None, "`METHOD PATH`"),
@@ -185,13 +241,7 @@ pub const LATER: &[&str] = &[
     "admin",
     "cluster",
     "patterns",
-    "roles",
-    "store",
-    "auth.passwords",
-    "auth.tokens",
-    "auth.sessions",
-    "auth.lockout",
-    "auth.devices",
+    "auth.tokens.jwks_url",
     "server.tls.acme",
     "limits[].counting",
     "routes[].patterns",
@@ -200,10 +250,7 @@ pub const LATER: &[&str] = &[
     "routes[].websocket.auth_timeout",
     "routes[].websocket.messages",
     "routes[].websocket.connections_per_ip",
-    "endpoints.auth",
-    "endpoints.admin",
     "endpoints.metrics",
-    "endpoints.docs",
     "endpoints.console",
     "upstreams.*.tls",
 ];
@@ -306,7 +353,7 @@ mod tests {
         assert_eq!(shape("server.caps"), Shape::Section);
         assert_eq!(shape("routes"), Shape::Tables);
         assert_eq!(shape("routes[].match"), Shape::Key("routes[].match"));
-        assert_eq!(shape("store"), Shape::Later);
+        assert_eq!(shape("cluster"), Shape::Later);
         assert_eq!(shape("sever"), Shape::Unknown);
         assert_eq!(child("headers", "X-Frame-Options"), "headers.*");
         assert_eq!(child("headers", "secure"), "headers.secure");

@@ -67,7 +67,7 @@ pub struct Loaded {
     pub files: Vec<PathBuf>,
     /// The configuration file that was read.
     pub config_file: Option<PathBuf>,
-    /// The `.env` that was read, and whether it was named.
+    /// The `.env` that was read, and whether it was named, by an option or by the profile.
     pub env_file: Option<(PathBuf, bool)>,
     /// What the environment says about the application.
     pub facts: Facts,
@@ -108,12 +108,16 @@ pub fn read(sources: &Sources) -> Result<Loaded, Problems> {
     }
     let context = decode::Context {
         names: &layers.names,
+        dialect: layers.profile.map(|profile| profile.dialect),
         directory: &sources.directory,
         problems: RefCell::new(problems),
         warnings: RefCell::new(warnings),
         files: RefCell::new(layers.files.clone()),
     };
-    let config = decode::decode(&layers.tree, &context);
+    let mut config = decode::decode(&layers.tree, &context);
+    if let Some(accounts) = &mut config.accounts {
+        accounts.store.from_application = facts.database.as_ref() == Some(&accounts.store.origin);
+    }
     let decode::Context { problems, warnings, files, .. } = context;
     let problems = problems.into_inner();
     if !problems.is_empty() {
@@ -125,7 +129,11 @@ pub fn read(sources: &Sources) -> Result<Loaded, Problems> {
         warnings: warnings.into_inner(),
         files: files.into_inner().into_iter().collect(),
         config_file: layers.config_file,
-        env_file: layers.names.env_file.map(|path| (path, sources.env_file.is_some())),
+        env_file: layers.names.env_file.map(|path| {
+            let meant = layers.profile.and_then(|profile| profile.env_file);
+            let meant = meant.is_some_and(|name| path == sources.directory.join(name));
+            (path, meant || sources.env_file.is_some())
+        }),
         facts,
         tree: layers.tree,
     };
@@ -180,22 +188,12 @@ impl Layers {
         let mut warnings = Vec::new();
         // Whether `.env` is read depends on the environment, which process and file decide before it.
         let before = choose_profile(sources, &names, &file).ok().flatten();
-        if sources.env_file.is_some() || !says_production(&names, &file, before) {
-            let named = sources
-                .env_file
-                .as_ref()
-                .map(|path| (sources.directory.join(path), path.display().to_string()));
-            let found = named.or_else(|| {
-                let path = sources.directory.join(".env");
-                path.is_file().then(|| (path, ".env".to_owned()))
-            });
-            files.insert(sources.directory.join(".env"));
-            if let Some((path, shown)) = found {
-                files.insert(path.clone());
-                match names.add_file(&path, &shown) {
-                    Ok(more) => warnings.extend(more),
-                    Err(errors) => problems.extend(errors.0),
-                }
+        let production = says_production(&names, &file, before);
+        let found = env_file(sources, before, production, &mut files);
+        if let Some((path, shown)) = &found {
+            match names.add_file(path, shown) {
+                Ok(more) => warnings.extend(more),
+                Err(errors) => problems.extend(errors.0),
             }
         } else if sources.directory.join(".env").is_file() {
             warnings.push(Warning(
@@ -213,7 +211,7 @@ impl Layers {
                 None
             }
         };
-        let mut tree = match profile.and_then(Profile::text) {
+        let mut tree = match profile.map(Profile::text) {
             Some(text) => tree::parse(&text)?,
             None => Table::new(),
         };
@@ -228,6 +226,28 @@ impl Layers {
             Err(Problems(problems))
         }
     }
+}
+
+/// The environment file and how to call it: the named one, that of the profile's system, else `.env`, which
+/// production does not pick up.
+fn env_file(
+    sources: &Sources,
+    profile: Option<&Profile>,
+    production: bool,
+    files: &mut BTreeSet<PathBuf>,
+) -> Option<(PathBuf, String)> {
+    let place = |name: &str| (sources.directory.join(name), name.to_owned());
+    let mut candidates = Vec::new();
+    if let Some(path) = &sources.env_file {
+        files.insert(sources.directory.join(path));
+        return Some((sources.directory.join(path), path.display().to_string()));
+    }
+    candidates.extend(profile.and_then(|profile| profile.env_file).map(place));
+    if !production {
+        candidates.push(place(".env"));
+    }
+    files.extend(candidates.iter().map(|(path, _)| path.clone()));
+    candidates.into_iter().find(|(path, _)| path.is_file())
 }
 
 fn read_file(
@@ -289,8 +309,13 @@ fn says_production(names: &Names, file: &Table, profile: Option<&Profile>) -> bo
 }
 
 fn child_environment(config: &Config, layers: &Layers) -> Vec<(String, String)> {
-    let ours: Vec<&str> =
-        layers.profile.iter().flat_map(|profile| profile.dialect.names).map(|name| name.name).collect();
+    let ours: Vec<&str> = layers
+        .profile
+        .iter()
+        .flat_map(|profile| profile.dialect.names)
+        .filter(|name| !name.is_shared())
+        .map(|name| name.name)
+        .collect();
     let own = |name: &str| name.starts_with("PORTCULLIS_") || ours.contains(&name);
     let mut environment: Vec<(String, String)> = layers
         .names

@@ -1,6 +1,8 @@
 //! The configuration as typed values. Every name resolves and every value is in range: what cannot be wrong any
 //! more is not checked again.
 
+mod accounts;
+
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
@@ -16,6 +18,11 @@ use portcullis_gate::validate;
 
 use super::origin::Origin;
 
+pub use accounts::{
+    ADMIN, Accounts, BUILT_IN, Devices, Lockout, PasswordHash, Passwords, Registration, Role, Sessions,
+    Store, StoreUrl, TokenAlgorithm, TokenKeys, Tokens, UserKeys, without_password,
+};
+
 #[derive(Debug, Clone)]
 pub struct Config {
     /// The profile in force.
@@ -28,10 +35,19 @@ pub struct Config {
     pub default_upstream: usize,
     pub log: Log,
     pub auth: Auth,
+    /// Who may come beside those with a shared secret; nothing: nobody else.
+    pub accounts: Option<Accounts>,
+    /// In the order of their rights, `admin` last; `free`, `premium` and `admin` always among them.
+    pub roles: Vec<Role>,
+    /// How an application is told who it is.
+    pub identity: Onward,
     pub cors: Cors,
     /// Headers of every answer, in the order they are written.
     pub headers: Vec<HeaderRule>,
-    /// Limits of every route.
+    /// Whether limits are in force. Where they are not, none stands here, in routes or in roles; the limit of
+    /// wrong credentials always stands.
+    pub limiter: bool,
+    /// Limits of every route whose `general_limits` do not say otherwise.
     pub limits: Vec<Limit>,
     pub routes: Vec<Route>,
     /// What every query may be, where routes say nothing else.
@@ -154,19 +170,25 @@ pub struct Auth {
     pub default: RouteAuth,
     pub ingest_token: Option<SchemeConfig>,
     pub api_key: Option<SchemeConfig>,
-    /// Schemes without a credential whose routes stand open for it.
+    /// Schemes without a credential, or switched off, whose routes stand open for it.
     pub unset: Vec<Scheme>,
+    /// Whether access tokens and sessions are taken: accounts are kept.
+    pub users: bool,
     /// Wrong credentials of one address.
     pub failures: Rate,
 }
 
-/// A scheme that has at least one credential.
+/// A scheme of shared secrets. Without any it takes the API keys of users alone.
 #[derive(Debug, Clone)]
 pub struct SchemeConfig {
     pub scheme: Scheme,
     pub header: String,
-    /// All of them are valid.
+    /// All of them are valid; never empty where `users` is not set.
     pub credentials: Vec<Credential>,
+    /// Whether it takes API keys of users too.
+    pub users: bool,
+    /// The role of who has the shared secret; one of `Config::roles`.
+    pub role: Option<String>,
 }
 
 #[derive(Debug, Clone)]
@@ -194,6 +216,17 @@ pub enum RouteAuth {
     Open,
     /// Any one of these; never empty, each is configured.
     AnyOf(Vec<Scheme>),
+    /// Any one of these or none at all; a wrong one is refused. Never empty, each is configured.
+    Optional(Vec<Scheme>),
+}
+
+/// How an application is told who it is, beside `X-Auth-User`, `X-Auth-Role` and `X-Auth-Method`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Onward {
+    /// More headers that carry the user's name; a client's own are taken off.
+    pub user_headers: Vec<String>,
+    /// The audience of a signed assertion in `X-Auth-Assertion`; nothing: there is none. Needs accounts.
+    pub assertion: Option<String>,
 }
 
 #[derive(Debug, Clone)]
@@ -248,8 +281,11 @@ pub enum HeaderAction {
 pub struct Limit {
     /// For logs: as named, else the rate as written.
     pub name: String,
+    /// The name of the counter that it shares with limits of that name in other routes; those have the same rate
+    /// and scope. Nothing: its own.
+    pub shared: Option<String>,
     pub rate: Rate,
-    /// `ip` where the rate does not say.
+    /// `ip` where the rate does not say; `user` in a role.
     pub scope: Scope,
     pub mode: Mode,
     pub origin: Origin,
@@ -265,8 +301,10 @@ pub enum Mode {
 pub struct Route {
     pub pattern: RoutePattern,
     pub auth: RouteAuth,
-    /// Beside `Config::limits`.
+    /// Any one of these; `admin` passes every route. Empty: every role, and none.
+    pub roles: Vec<String>,
     pub limits: Vec<Limit>,
+    pub general_limits: GeneralLimits,
     /// Index into `Config::upstreams`.
     pub upstream: usize,
     pub mode: Mode,
@@ -276,6 +314,17 @@ pub struct Route {
     pub validate: validate::Config,
     pub websocket: WebSocket,
     pub origin: Origin,
+}
+
+/// What the limits of every route, and those of the caller's role, are for one route.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum GeneralLimits {
+    /// They count it, and refuse.
+    Count,
+    /// Their headers are shown; they neither count nor refuse.
+    Show,
+    /// They have nothing to do with it.
+    Off,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -317,8 +366,18 @@ pub enum ReplaceErrors {
 pub struct Endpoints {
     /// Empty for the root; else begins with a slash and does not end with one.
     pub prefix: String,
-    /// Whole path.
+    /// Whole path, as the others; nothing: there is none.
     pub health: Option<String>,
+    /// What people do about their own account: `/auth/login` and the like stand under it. This and the others
+    /// need accounts.
+    pub auth: Option<String>,
+    /// What admins do about others.
+    pub admin: Option<String>,
+    pub docs: Option<String>,
+    /// The OpenAPI document, where `docs` stands.
+    pub openapi: Option<String>,
+    /// The public keys of tokens and assertions.
+    pub jwks: Option<String>,
 }
 
 #[derive(Debug, Clone)]
@@ -354,6 +413,20 @@ pub const PLACEHOLDERS: [&str; 10] = [
 /// The reply that stands for answers of the application that are replaced.
 pub const UPSTREAM_ERROR: &str = "upstream-error";
 
+/// The reply that stands for refusals of the account endpoints; `{code}` says which.
+pub const ACCOUNT: &str = "account";
+
+impl Credential {
+    /// What to call it: the name or the file that it comes from, else `what`.
+    pub fn words(&self, what: &str) -> String {
+        match &self.from {
+            SecretSource::Environment(name) | SecretSource::EnvFile(name) => name.clone(),
+            SecretSource::File(path) => format!("{what} in {}", path.display()),
+            SecretSource::Literal => what.to_owned(),
+        }
+    }
+}
+
 impl Environment {
     pub fn name(self) -> &'static str {
         match self {
@@ -368,12 +441,36 @@ impl Auth {
         match scheme {
             Scheme::IngestToken => self.ingest_token.as_ref(),
             Scheme::ApiKey => self.api_key.as_ref(),
+            Scheme::Bearer | Scheme::Session => None,
         }
     }
 
-    /// Every scheme that has a credential.
+    /// Every scheme that stands in a header of its own.
     pub fn schemes(&self) -> impl Iterator<Item = &SchemeConfig> {
         self.ingest_token.iter().chain(&self.api_key)
+    }
+
+    /// Whether anybody can prove by this scheme who they are.
+    pub fn takes(&self, scheme: Scheme) -> bool {
+        match scheme {
+            Scheme::IngestToken | Scheme::ApiKey => self.scheme(scheme).is_some(),
+            Scheme::Bearer | Scheme::Session => self.users,
+        }
+    }
+}
+
+impl RouteAuth {
+    /// The schemes that it takes; empty where it is open.
+    pub fn schemes(&self) -> &[Scheme] {
+        match self {
+            RouteAuth::Open => &[],
+            RouteAuth::AnyOf(schemes) | RouteAuth::Optional(schemes) => schemes,
+        }
+    }
+
+    /// Whether a request without a credential passes.
+    pub fn passes_nobody(&self) -> bool {
+        !matches!(self, RouteAuth::AnyOf(_))
     }
 }
 

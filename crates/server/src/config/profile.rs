@@ -9,25 +9,45 @@ use super::problem::Problem;
 #[derive(Debug, Clone, Copy)]
 pub struct Profile {
     pub name: &'static str,
-    /// The file, where this version has it.
-    body: Option<&'static str>,
+    /// The configuration file.
+    pub body: &'static str,
     pub dialect: &'static Dialect,
+    /// The environment file of its system, read where it is and no other is named: in production too, which it
+    /// is for.
+    pub env_file: Option<&'static str>,
 }
 
 pub const PROFILES: [Profile; 5] = [
     Profile {
         name: "pump-analyzer",
-        body: Some(include_str!("../../../../profiles/pump-analyzer.toml")),
+        body: include_str!("../../../../profiles/pump-analyzer.toml"),
         dialect: &dialect::PUMP_ANALYZER,
+        env_file: None,
     },
-    Profile { name: "ticker-service", body: None, dialect: &dialect::TICKER_SERVICE },
-    Profile { name: "echotuner", body: None, dialect: &dialect::ECHOTUNER },
+    Profile {
+        name: "ticker-service",
+        body: include_str!("../../../../profiles/ticker-service.toml"),
+        dialect: &dialect::TICKER_SERVICE,
+        env_file: None,
+    },
+    Profile {
+        name: "echotuner",
+        body: include_str!("../../../../profiles/echotuner.toml"),
+        dialect: &dialect::ECHOTUNER,
+        env_file: None,
+    },
     Profile {
         name: "kalshiwhale",
-        body: Some(include_str!("../../../../profiles/kalshiwhale.toml")),
+        body: include_str!("../../../../profiles/kalshiwhale.toml"),
         dialect: &dialect::KALSHIWHALE,
+        env_file: None,
     },
-    Profile { name: "btc-forecasting", body: None, dialect: &dialect::BTC_FORECASTING },
+    Profile {
+        name: "btc-forecasting",
+        body: include_str!("../../../../profiles/btc-forecasting.toml"),
+        dialect: &dialect::BTC_FORECASTING,
+        env_file: Some(".env.production"),
+    },
 ];
 
 pub fn find(name: &str) -> Option<&'static Profile> {
@@ -35,33 +55,16 @@ pub fn find(name: &str) -> Option<&'static Profile> {
 }
 
 impl Profile {
-    /// Whether this version can run it.
-    pub fn available(&self) -> bool {
-        self.body.is_some()
-    }
-
-    /// The configuration file.
-    pub fn body(&self) -> Option<&'static str> {
-        self.body
-    }
-
-    pub(super) fn text(&self) -> Option<Arc<Text>> {
-        let body = self.body?.to_owned();
-        Some(Arc::new(Text { name: self.name.to_owned(), path: None, kind: TextKind::Profile, body }))
+    pub(super) fn text(&self) -> Arc<Text> {
+        let body = self.body.to_owned();
+        Arc::new(Text { name: self.name.to_owned(), path: None, kind: TextKind::Profile, body })
     }
 }
 
 /// The profile a user named, or why there is none.
 pub(super) fn named(name: &str, origin: &Origin) -> Result<&'static Profile, Problem> {
-    let here = || PROFILES.iter().filter(|profile| profile.available()).map(|profile| profile.name);
-    match find(name) {
-        Some(profile) if profile.available() => Ok(profile),
-        Some(_) => {
-            let list: Vec<String> = here().map(|it| format!("`{it}`")).collect();
-            Err(Problem::new(origin, format!("the profile `{name}` is not in this version"))
-                .mend(format!("this version has {}", list.join(" and "))))
-        }
-        None => Err(Problem::new(origin, format!("there is no profile `{name}`"))
-            .nearest(name, PROFILES.iter().map(|profile| profile.name))),
-    }
+    find(name).ok_or_else(|| {
+        Problem::new(origin, format!("there is no profile `{name}`"))
+            .nearest(name, PROFILES.iter().map(|profile| profile.name))
+    })
 }

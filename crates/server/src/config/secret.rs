@@ -21,8 +21,17 @@ pub(super) enum Resolved {
     Unset(String),
 }
 
+/// What carries a secret, and so what can stand in it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Carrier {
+    /// A header of a request.
+    Header,
+    /// Nothing: it stays here.
+    Any,
+}
+
 /// `env:NAME`, `file:PATH` or a literal.
-pub(super) fn resolve(node: &Node, context: &Context<'_>) -> Result<Resolved, Complaint> {
+pub(super) fn resolve(node: &Node, context: &Context<'_>, carrier: Carrier) -> Result<Resolved, Complaint> {
     let text = value::text(node)?;
     if let Some(name) = text.strip_prefix("env:") {
         let Some(named) = context.names.value(name)? else {
@@ -38,8 +47,8 @@ pub(super) fn resolve(node: &Node, context: &Context<'_>) -> Result<Resolved, Co
             _ => SecretSource::Environment(name.to_owned()),
         };
         let from = named.file.map_or(from, SecretSource::File);
-        return credential(&named.value, from, &named.origin, &format!("the value of {name}"))
-            .map(Resolved::Set);
+        let words = format!("the value of {name}");
+        return credential(&named.value, from, &named.origin, &words, carrier).map(Resolved::Set);
     }
     if let Some(path) = text.strip_prefix("file:") {
         let path = context.resolve(path, &node.origin);
@@ -49,7 +58,8 @@ pub(super) fn resolve(node: &Node, context: &Context<'_>) -> Result<Resolved, Co
             return Err(Complaint::new(format!("{} is empty", path.display()), "write the secret into it"));
         }
         let words = format!("the content of {}", path.display());
-        return credential(&value, SecretSource::File(path), &node.origin, &words).map(Resolved::Set);
+        let from = SecretSource::File(path);
+        return credential(&value, from, &node.origin, &words, carrier).map(Resolved::Set);
     }
     for later in ["aws-sm:", "aws-ssm:", "vault:"] {
         if text.starts_with(later) {
@@ -62,7 +72,7 @@ pub(super) fn resolve(node: &Node, context: &Context<'_>) -> Result<Resolved, Co
     if text.is_empty() {
         return Err(Complaint::new("an empty secret", "\"env:NAME\", \"file:PATH\", or take the key away"));
     }
-    credential(text, SecretSource::Literal, &node.origin, "this secret").map(Resolved::Set)
+    credential(text, SecretSource::Literal, &node.origin, "this secret", carrier).map(Resolved::Set)
 }
 
 /// A secret out of a file: without the line end that editors and `echo` leave.
@@ -87,7 +97,20 @@ fn credential(
     from: SecretSource,
     origin: &Origin,
     words: &str,
+    carrier: Carrier,
 ) -> Result<Credential, Complaint> {
+    if carrier == Carrier::Header {
+        fits_header(value, words)?;
+    }
+    Ok(Credential {
+        strength: Strength::of(value.as_bytes()),
+        secret: Secret::new(value.to_owned()),
+        from,
+        origin: origin.clone(),
+    })
+}
+
+fn fits_header(value: &str, words: &str) -> Result<(), Complaint> {
     if value.contains('\u{fffd}') || !value.bytes().all(|b| (0x20..0x7f).contains(&b)) {
         return Err(Complaint::new(
             format!("{words} has characters that a header cannot carry"),
@@ -100,10 +123,5 @@ fn credential(
             "take the blank away, also inside the quotes",
         ));
     }
-    Ok(Credential {
-        strength: Strength::of(value.as_bytes()),
-        secret: Secret::new(value.to_owned()),
-        from,
-        origin: origin.clone(),
-    })
+    Ok(())
 }

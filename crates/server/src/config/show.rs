@@ -5,9 +5,9 @@ use std::fmt::Write as _;
 use serde_json::{Value as Json, json};
 
 use super::Loaded;
-use super::dialect::{Meaning, Name};
+use super::dialect::Name;
 use super::keys::{self, Fallback, KEYS, Key, Kind};
-use super::model::{Config, HeaderAction, LogFormat, RouteAuth};
+use super::model::{Config, HeaderAction, LogFormat, RouteAuth, without_password};
 use super::origin::Origin;
 use super::profile::PROFILES;
 use super::tree::{Node, Table, Value};
@@ -60,8 +60,6 @@ pub struct EnvironmentName {
     pub sets: String,
     pub default: String,
     pub doc: &'static str,
-    /// Whether this version reads it.
-    pub available: bool,
 }
 
 /// Every name, those of the profiles first; or those of one profile.
@@ -72,7 +70,6 @@ pub fn environment(profile: Option<&str>) -> Vec<EnvironmentName> {
         sets: name.meaning.key(),
         default: name.default.to_owned(),
         doc: name.doc,
-        available: name.meaning != Meaning::Later,
     };
     let mut names: Vec<EnvironmentName> = PROFILES
         .iter()
@@ -87,7 +84,6 @@ pub fn environment(profile: Option<&str>) -> Vec<EnvironmentName> {
                 sets: key.path.to_owned(),
                 default: key.default.words(),
                 doc: key.doc,
-                available: true,
             })
         }));
         for (list, doc) in
@@ -99,7 +95,6 @@ pub fn environment(profile: Option<&str>) -> Vec<EnvironmentName> {
                 sets: list.to_owned(),
                 default: "[]".to_owned(),
                 doc,
-                available: true,
             });
         }
     }
@@ -129,7 +124,6 @@ pub fn environment_json(names: &[EnvironmentName]) -> Json {
     let one = |it: &EnvironmentName| {
         json!({
             "name": it.name, "profile": it.profile, "sets": it.sets, "default": it.default, "doc": it.doc,
-            "available": it.available,
         })
     };
     json!({ "names": names.iter().map(one).collect::<Vec<_>>() })
@@ -201,6 +195,8 @@ fn computed(path: &str, config: &Config) -> Option<Json> {
     };
     match path {
         "auth.default" => Some(schemes(&config.auth.default)),
+        "auth.sessions.cookie" => Some(json!(config.accounts.as_ref()?.sessions.cookie)),
+        "auth.tokens.algorithm" => Some(json!(config.accounts.as_ref()?.tokens.algorithm.name())),
         "cors.enabled" => Some(json!(config.cors.enabled)),
         "log.format" => Some(json!(if config.log.format == LogFormat::Json { "json" } else { "text" })),
         "server.workers" => Some(json!(std::thread::available_parallelism().map_or(1, usize::from))),
@@ -217,6 +213,9 @@ fn schemes(auth: &RouteAuth) -> Json {
     match auth {
         RouteAuth::Open => json!("none"),
         RouteAuth::AnyOf(schemes) => json!(schemes.iter().map(|it| it.name()).collect::<Vec<_>>()),
+        RouteAuth::Optional(schemes) => {
+            json!(schemes.iter().map(|it| it.name()).chain(["anonymous"]).collect::<Vec<_>>())
+        }
     }
 }
 
@@ -237,6 +236,7 @@ fn value(kind: Kind, node: &Node) -> Json {
             let reference = text.starts_with("env:") || text.starts_with("file:");
             json!(if reference { text } else { REDACTED })
         }
+        Value::Text(text) if kind == Kind::StoreUrl => json!(without_password(text)),
         Value::Text(text) | Value::Other(text, _) => json!(text),
         Value::Integer(number) => json!(number),
         Value::Bool(value) => json!(value),
@@ -287,7 +287,13 @@ fn kind_schema(kind: Kind) -> Json {
     let text = || json!({ "type": "string" });
     let texts = || json!({ "type": ["string", "array"], "items": { "type": "string" } });
     match kind {
-        Kind::Text | Kind::Path | Kind::Match | Kind::Request | Kind::Address | Kind::Template => text(),
+        Kind::Text
+        | Kind::Path
+        | Kind::StoreUrl
+        | Kind::Match
+        | Kind::Request
+        | Kind::Address
+        | Kind::Template => text(),
         Kind::Bool => json!({ "type": "boolean" }),
         Kind::Integer(from, to) => json!({ "type": "integer", "minimum": from, "maximum": to }),
         Kind::Status => json!({ "type": "integer", "minimum": 100, "maximum": 599 }),
@@ -298,6 +304,8 @@ fn kind_schema(kind: Kind) -> Json {
         Kind::Secret
         | Kind::Upstream
         | Kind::Schemes
+        | Kind::Roles
+        | Kind::Paths
         | Kind::Networks
         | Kind::Origins
         | Kind::Methods

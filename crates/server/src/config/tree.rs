@@ -55,6 +55,13 @@ impl Node {
         }
     }
 
+    pub fn as_table_mut(&mut self) -> Option<&mut Table> {
+        match &mut self.value {
+            Value::Table(table) => Some(table),
+            _ => None,
+        }
+    }
+
     /// What it is, for a message that says what was found.
     pub fn kind(&self) -> &'static str {
         match &self.value {

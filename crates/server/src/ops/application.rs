@@ -62,6 +62,7 @@ pub async fn answers(endpoint: &Endpoint, patience: Duration) -> bool {
             let reached = match endpoint {
                 Endpoint::Tcp(host, port) => TcpStream::connect((host.as_str(), *port)).await.is_ok(),
                 Endpoint::Unix(path) => UnixStream::connect(path).await.is_ok(),
+                Endpoint::Inside(_) => true,
             };
             if reached {
                 return;

@@ -90,6 +90,10 @@ fn asks(auth: &RouteAuth) -> String {
         RouteAuth::AnyOf(schemes) => {
             schemes.iter().map(|scheme| scheme.name()).collect::<Vec<_>>().join(" or ")
         }
+        RouteAuth::Optional(schemes) => {
+            let schemes: Vec<_> = schemes.iter().map(|scheme| scheme.name()).collect();
+            format!("{}, or nothing", schemes.join(" or "))
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use portcullis_core::Denial;
 use portcullis_gate::headers::{REMOVED, SECURE};
 
-use super::super::model::{HeaderAction, HeaderRule, PLACEHOLDERS, Reply, UPSTREAM_ERROR};
+use super::super::model::{ACCOUNT, HeaderAction, HeaderRule, PLACEHOLDERS, Reply, UPSTREAM_ERROR};
 use super::super::problem::Problem;
 use super::super::tree::{Node, Value};
 use super::super::value::{self, Complaint};
@@ -66,7 +66,7 @@ pub(super) fn replies(root: &Reader<'_>) -> BTreeMap<&'static str, Reply> {
     let section = root.section("replies");
     let mut replies = BTreeMap::new();
     for (name, reader) in section.sections() {
-        let codes = Denial::CODES.into_iter().chain([UPSTREAM_ERROR]);
+        let codes = Denial::CODES.into_iter().chain([UPSTREAM_ERROR, ACCOUNT]);
         let Some(code) = codes.clone().find(|code| *code == name) else {
             section.problem(
                 Problem::new(&reader.origin, format!("`{name}` is not the code of a refusal"))

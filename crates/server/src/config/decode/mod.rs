@@ -2,9 +2,17 @@
 //! replaced by its default, so that the rest is judged too.
 
 mod access;
+mod accounts;
+mod cors;
+mod endpoints;
 mod headers;
+mod limits;
+mod roles;
 mod routes;
+mod schemes;
+mod secrets;
 mod server;
+mod store;
 mod validate;
 
 pub(super) use server::socket_address;
@@ -13,6 +21,7 @@ use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+use super::dialect::{Dialect, Meaning};
 use super::keys::{self, Fallback, Shape};
 use super::model::{Config, Environment, ReplaceErrors};
 use super::names::Names;
@@ -25,6 +34,8 @@ use super::value::{self, Complaint};
 /// What decoding needs beside the tree, and where it leaves what it finds.
 pub(super) struct Context<'a> {
     pub names: &'a Names,
+    /// The names of the profile's system.
+    pub dialect: Option<&'static Dialect>,
     /// What relative paths of the environment and of options are relative to.
     pub directory: &'a Path,
     pub problems: RefCell<Vec<Problem>>,
@@ -44,8 +55,16 @@ pub(super) fn decode(tree: &Table, context: &Context<'_>) -> Config {
     let profile = root.text("profile").and_then(|name| profile::find(&name)).map(|profile| profile.name);
     let (upstreams, default_upstream) = server::upstreams(&root);
     let server = server::server(&root, &upstreams);
-    let auth = access::auth(&root);
-    let limits = routes::limits(&root, "limits");
+    let limiter = limiter(&root);
+    let roles = roles::roles(&root, limiter);
+    let asked_for = accounts::asked_for(&root);
+    let kept = asked_for.is_some();
+    let around = access::Surroundings { environment, accounts: kept, roles: &roles };
+    let auth = access::auth(&root, &around);
+    let given = kept || auth.api_key.as_ref().is_some_and(|scheme| scheme.role.is_some());
+    roles::reachable(&root, &roles, given);
+    let accounts = asked_for.map(|origin| accounts::accounts(&root, origin, environment, &server, &roles));
+    let limits = limits::limits(&root, "limits");
     let errors = root.section("errors");
     let in_development = errors.boolean("in_development");
     let replace_errors = match errors.choice("replace", &["never", "5xx", "4xx-5xx"]) {
@@ -54,13 +73,18 @@ pub(super) fn decode(tree: &Table, context: &Context<'_>) -> Config {
         Some("5xx") => ReplaceErrors::ServerErrors,
         _ => ReplaceErrors::Never,
     };
-    let endpoints = server::endpoints(&root);
+    let endpoints = endpoints::endpoints(&root, kept);
     let query = validate::general(&root);
-    let defaults =
-        routes::Defaults { upstream: default_upstream, body_max: server.caps.body, query: query.as_ref() };
+    let defaults = routes::Defaults {
+        roles: &roles,
+        limiter,
+        upstream: default_upstream,
+        body_max: server.caps.body,
+        query: query.as_ref(),
+    };
     let routes = routes::routes(&root, &auth, &upstreams, &defaults, &endpoints);
     let tests = routes::tests(&root, &routes);
-    routes::identity_limits(&limits, &auth.default, &routes, context);
+    limits::by_identity(&limits, &auth, &routes, context);
     Config {
         profile,
         environment,
@@ -69,9 +93,13 @@ pub(super) fn decode(tree: &Table, context: &Context<'_>) -> Config {
         default_upstream,
         log: server::log(&root, environment),
         auth,
-        cors: access::cors(&root),
+        accounts,
+        roles,
+        identity: endpoints::onward(&root, kept),
+        cors: cors::cors(&root),
         headers: headers::headers(&root),
-        limits,
+        limiter,
+        limits: if limiter { limits } else { Vec::new() },
         routes,
         query,
         replies: headers::replies(&root),
@@ -79,6 +107,23 @@ pub(super) fn decode(tree: &Table, context: &Context<'_>) -> Config {
         endpoints,
         tests,
     }
+}
+
+/// Whether limits are in force.
+fn limiter(root: &Reader<'_>) -> bool {
+    let section = root.section("limiter");
+    let enabled = section.boolean("enabled");
+    if !enabled {
+        let name = root.context.name_for("limiter.enabled").unwrap_or("limiter.enabled");
+        section.warn(
+            Problem::new(
+                &section.origin_of("enabled"),
+                format!("{name} is false: no limit is in force but that of wrong credentials"),
+            )
+            .mend(format!("set {name} to true")),
+        );
+    }
+    enabled
 }
 
 /// Reads the keys of one section.
@@ -275,6 +320,18 @@ impl Context<'_> {
     /// A path relative to the file that names it, or to the directory of the caller.
     pub fn resolve(&self, path: &str, origin: &Origin) -> PathBuf {
         origin.directory().unwrap_or(self.directory).join(path)
+    }
+
+    /// The environment name by which the profile's system knows a key.
+    pub fn name_for(&self, key: &str) -> Option<&'static str> {
+        let mut names = self.dialect?.names.iter();
+        names.find(|name| matches!(name.meaning, Meaning::Set(path) if path == key)).map(|name| name.name)
+    }
+
+    /// What the profile's system says where a name is not set that must be.
+    pub fn own_words(&self, name: &str) -> Option<&'static str> {
+        let words = self.dialect?.unset.iter().find(|(unset, _)| *unset == name);
+        words.map(|(_, words)| *words)
     }
 
     pub fn watch(&self, path: &Path) {

@@ -1,56 +1,29 @@
-//! Routes, limits and the policy tests.
+//! Routes and the policy tests.
 
 use std::net::{IpAddr, Ipv4Addr};
 
 use portcullis_core::Denial;
-use portcullis_core::quota::{LimitSpec, Scope};
 use portcullis_core::route::{Pattern, PatternError, RouteTable};
 use portcullis_gate::validate::Query;
 
 use super::super::model::{
-    Auth, Endpoints, Limit, Mode, PolicyTest, Route, RouteAuth, RoutePattern, Upstream, WebSocket,
+    Auth, Endpoints, GeneralLimits, Mode, PolicyTest, Role, Route, RoutePattern, Upstream, WebSocket,
 };
 use super::super::problem::{Problem, nearest};
-use super::super::tree::{Node, Value};
+use super::super::tree::Node;
 use super::super::value::{self, Complaint};
-use super::{Context, Reader, access, headers, validate};
+use super::{Reader, headers, limits, schemes, validate};
 
-/// Scopes of the interface that a later version brings.
-const LATER_SCOPES: [&str; 2] = ["session", "device"];
 const METHODS: [&str; 10] =
     ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "CONNECT", "TRACE", "WS"];
 /// What a test may expect beside the code of a refusal: that the application, or the gateway itself, answers.
 const OUTCOMES: [&str; 2] = ["forward", "answered"];
 
-/// The entries of `[[limits]]`.
-pub(super) fn limits(root: &Reader<'_>, name: &str) -> Vec<Limit> {
-    root.list(name, |node| limit(node, ""))
-}
-
-/// A limit: `"60/minute per ip"` or `{ rate, mode, name }`.
-pub(super) fn limit(node: &Node, name: &str) -> Result<Limit, Complaint> {
-    let Some(table) = node.as_table() else {
-        return rate(node).map(|spec| spelled(spec, name, node));
-    };
-    let spec = table
-        .get("rate")
-        .ok_or_else(|| Complaint::new("a limit without `rate`", "rate = \"100/minute per ip\""))?;
-    let mode = |node: &Node| value::choice(node, super::keys::MODES).map_err(|it| it.at(&node.origin));
-    let mode = match table.get("mode").map(mode).transpose()? {
-        Some("observe") => Mode::Observe,
-        _ => Mode::Enforce,
-    };
-    let named =
-        table.get("name").map(|node| value::text(node).map_err(|it| it.at(&node.origin))).transpose()?;
-    Ok(Limit {
-        mode,
-        origin: spec.origin.clone(),
-        ..spelled(rate(spec).map_err(|it| it.at(&spec.origin))?, named.unwrap_or(name), spec)
-    })
-}
-
 /// What holds where a route says nothing.
 pub(super) struct Defaults<'a> {
+    pub roles: &'a [Role],
+    /// Whether limits are in force.
+    pub limiter: bool,
     /// Index into the upstreams.
     pub upstream: usize,
     /// Bytes.
@@ -93,29 +66,11 @@ pub(super) fn routes(
             );
         }
         let route_auth = match reader.node("auth") {
-            Some(node) => access::route_auth(node, &reader, "auth", auth),
+            Some(node) => schemes::route_auth(node, &reader, "auth", auth),
             None => auth.default.clone(),
         };
-        let limits = reader.list("limits", |node| {
-            if let Some(table) = node.as_table() {
-                super::unknown_keys(table, "limits[]", &reader.path_of("limits"), reader.context);
-            }
-            limit(node, "")
-        });
-        for limit in
-            limits.iter().filter(|limit| limit.scope.needs_identity() && route_auth == RouteAuth::Open)
-        {
-            reader.problem(
-                Problem::new(
-                    &limit.origin,
-                    format!(
-                        "this limit counts per {}, and the route proves nobody: it can never apply",
-                        limit.scope
-                    ),
-                )
-                .mend("count `per ip`, or give the route an `auth`"),
-            );
-        }
+        let roles = schemes::roles(&reader, &route_auth, defaults.roles);
+        let limits = limits::of_route(&reader, &route_auth);
         let websocket = reader.section("websocket");
         let socket_keys = reader.node("websocket").is_some();
         if socket_keys && !pattern.methods.is_empty() && !pattern.methods.iter().any(|it| it == "WS") {
@@ -130,7 +85,13 @@ pub(super) fn routes(
         let (validate, body_max) = validate::of_route(&reader, defaults);
         routes.push(Route {
             auth: route_auth,
-            limits,
+            roles,
+            limits: if defaults.limiter { limits } else { Vec::new() },
+            general_limits: match reader.choice("general_limits", super::keys::GENERAL) {
+                Some("show") => GeneralLimits::Show,
+                Some("off") => GeneralLimits::Off,
+                _ => GeneralLimits::Count,
+            },
             upstream: upstream(&reader, upstreams).unwrap_or(defaults.upstream),
             mode: match reader.choice("mode", super::keys::MODES) {
                 Some("observe") => Mode::Observe,
@@ -147,6 +108,7 @@ pub(super) fn routes(
             origin,
         });
     }
+    limits::shared(root, &routes);
     let patterns = routes.iter().map(|route| route.pattern.pattern.clone()).collect();
     if let Err(conflict) = RouteTable::build(patterns) {
         let (first, second) = (&routes[conflict.first], &routes[conflict.second]);
@@ -163,28 +125,6 @@ pub(super) fn routes(
         );
     }
     routes
-}
-
-/// A limit by identity applies to nobody where every route is open.
-pub(super) fn identity_limits(
-    limits: &[Limit],
-    default: &RouteAuth,
-    routes: &[Route],
-    context: &Context<'_>,
-) {
-    let open = *default == RouteAuth::Open && routes.iter().all(|route| route.auth == RouteAuth::Open);
-    for limit in limits.iter().filter(|limit| open && limit.scope.needs_identity()) {
-        context.problems.borrow_mut().push(
-            Problem::new(
-                &limit.origin,
-                format!(
-                    "this limit counts per {}, and no route proves anybody: it can never apply",
-                    limit.scope
-                ),
-            )
-            .mend("count `per ip`, or configure [auth.api_key]"),
-        );
-    }
 }
 
 pub(super) fn tests(root: &Reader<'_>, routes: &[Route]) -> Vec<PolicyTest> {
@@ -245,42 +185,6 @@ pub(super) fn tests(root: &Reader<'_>, routes: &[Route]) -> Vec<PolicyTest> {
         });
     }
     tests
-}
-
-fn rate(node: &Node) -> Result<LimitSpec, Complaint> {
-    let text = match &node.value {
-        Value::Integer(count) => {
-            return Err(Complaint::new(
-                format!("{count} has no window"),
-                format!("\"{count}/minute per ip\""),
-            ));
-        }
-        _ => value::text(node)?,
-    };
-    text.parse().map_err(|error: portcullis_core::quota::RateError| {
-        let word = error.word().unwrap_or_default();
-        if LATER_SCOPES.contains(&word) {
-            return Complaint::new(
-                format!("`per {word}` is not in this version"),
-                "per ip, user, key, route or global",
-            );
-        }
-        let near = nearest(word, error.valid());
-        let mend = near.map_or("COUNT/[N]UNIT [per SCOPE]: \"60/minute\", \"10/5m per ip\"".into(), |near| {
-            format!("did you mean `{near}`?")
-        });
-        Complaint::new(format!("`{text}` is not a rate: {}", error.problem), mend)
-    })
-}
-
-fn spelled(spec: LimitSpec, name: &str, node: &Node) -> Limit {
-    Limit {
-        name: if name.is_empty() { node.as_text().unwrap_or_default().to_owned() } else { name.to_owned() },
-        rate: spec.rate,
-        scope: spec.scope.unwrap_or(Scope::Ip),
-        mode: Mode::Enforce,
-        origin: node.origin.clone(),
-    }
 }
 
 /// `METHOD[,METHOD] PATH` or `PATH`.

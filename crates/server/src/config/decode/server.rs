@@ -1,4 +1,4 @@
-//! Listeners, caps, upstreams, the log and the gateway's own endpoints.
+//! Listeners, caps, upstreams and the log.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -7,7 +7,7 @@ use ipnet::IpNet;
 
 use super::super::keys::LEVELS;
 use super::super::model::{
-    Caps, Endpoints, Environment, ListenAddress, Listener, Log, LogFormat, LogLevel, Server, Tls, Upstream,
+    Caps, Environment, ListenAddress, Listener, Log, LogFormat, LogLevel, Server, Tls, Upstream,
     UpstreamAddress,
 };
 use super::super::problem::Problem;
@@ -136,8 +136,11 @@ pub(super) fn log(root: &Reader<'_>, environment: Environment) -> Log {
         _ => LogFormat::Json,
     };
     let file = log.path("file");
+    // The directory itself is made where it is not there; one in a place that is not there is not meant.
     if let Some(file) = &file
-        && !file.parent().is_none_or(|parent| parent.as_os_str().is_empty() || parent.is_dir())
+        && let Some(place) = file.parent().filter(|parent| !parent.is_dir()).and_then(Path::parent)
+        && !place.as_os_str().is_empty()
+        && !place.is_dir()
     {
         log.problem(
             Problem::new(
@@ -148,23 +151,6 @@ pub(super) fn log(root: &Reader<'_>, environment: Environment) -> Log {
         );
     }
     Log { format, file, level, rotate: log.size("rotate"), keep: log.duration("keep") }
-}
-
-pub(super) fn endpoints(root: &Reader<'_>) -> Endpoints {
-    let section = root.section("endpoints");
-    let prefix = section.leaf("prefix", |node| {
-        let text = value::text(node)?;
-        let trimmed = text.trim_end_matches('/');
-        if trimmed.is_empty() { Ok(String::new()) } else { plain_path(trimmed) }
-    });
-    let prefix = prefix.unwrap_or_default();
-    let health = section.leaf("health", |node| match &node.value {
-        Value::Bool(false) => Ok(None),
-        Value::Bool(true) => Err(Complaint::new("`true` is no path", "a path such as \"/health\", or false")),
-        Value::Text(text) if node.origin.is_plain() && value::plain_boolean(text) == Some(false) => Ok(None),
-        _ => plain_path(value::text(node)?).map(Some),
-    });
-    Endpoints { health: health.flatten().map(|path| format!("{prefix}{path}")), prefix }
 }
 
 /// `ip:port` with the forms people write: `localhost:8000`, `*:8000`.
@@ -431,14 +417,6 @@ fn own_address(server: &Reader<'_>, listeners: &[Listener], upstreams: &[Upstrea
                 );
             }
         }
-    }
-}
-
-fn plain_path(text: &str) -> Result<String, Complaint> {
-    if text.starts_with('/') && !text.contains(['?', '#', '{', '}', '%', ' ']) && !text.contains("//") {
-        Ok(text.to_owned())
-    } else {
-        Err(Complaint::new(format!("`{text}` is not a path"), "begin with a slash: \"/portcullis\""))
     }
 }
 

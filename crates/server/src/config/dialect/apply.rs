@@ -1,12 +1,16 @@
 //! Lays the names of a dialect on the tree, between the configuration file and the `PORTCULLIS_` names.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::Path;
 
+use portcullis_core::secret::{Flaw, Strength};
+
+use super::super::model::BUILT_IN;
 use super::super::names::{Named, Names};
-use super::super::origin::Origin;
+use super::super::origin::{Origin, TextKind};
 use super::super::problem::{Problem, Warning, nearest};
 use super::super::tree::{Node, Table, Value};
 use super::super::value;
+use super::place::{find, mentions, set, set_limit, set_route};
 use super::{At, Dialect, Meaning, Name};
 
 /// What the environment says about the application, and no key holds.
@@ -14,16 +18,25 @@ use super::{At, Dialect, Meaning, Name};
 pub struct Facts {
     /// Where debug mode is switched on.
     pub debug: Option<Origin>,
+    /// Where debug mode is switched on, in an application whose default it is.
+    pub debug_by_default: Option<Origin>,
     /// Where reloading is switched on.
     pub reload: Option<Origin>,
+    /// Passwords of the application that everybody knows: their names, and where they are set.
+    pub known_passwords: Vec<(&'static str, Origin)>,
+    /// Where the URL of the application's database is set, which is the store's where no other key says one.
+    pub database: Option<Origin>,
 }
 
-struct Applied<'a> {
+pub(super) struct Applied<'a> {
     pub tree: &'a mut Table,
     pub problems: &'a mut Vec<Problem>,
     pub warnings: &'a mut Vec<Warning>,
     pub facts: Facts,
 }
+
+/// A name that is set.
+pub(super) type Said = Option<(&'static Name, Named)>;
 
 /// Applies every name of `dialect` that is set; the later of two layers wins, so what it sets replaces the file.
 pub(in super::super) fn apply(
@@ -34,12 +47,15 @@ pub(in super::super) fn apply(
     warnings: &mut Vec<Warning>,
 ) -> Facts {
     let mut applied = Applied { tree, problems, warnings, facts: Facts::default() };
-    let mut host = None;
-    let mut port = None;
+    let (mut host, mut port, mut tls): (Said, Said, Said) = (None, None, None);
+    let (mut count, mut window): (Said, Said) = (None, None);
     for name in dialect.names {
         let named = match names.value(name.name) {
             Ok(Some(named)) => named,
-            Ok(None) => continue,
+            Ok(None) => {
+                applied.unset(name);
+                continue;
+            }
             Err(complaint) => {
                 applied.problems.push(complaint.problem(&Origin::environment(name.name)));
                 continue;
@@ -48,85 +64,191 @@ pub(in super::super) fn apply(
         match name.meaning {
             Meaning::Host => host = Some((name, named)),
             Meaning::Port => port = Some((name, named)),
+            Meaning::Count(_) => count = Some((name, named)),
+            Meaning::Window(_) => window = Some((name, named)),
+            // What it needs is said by other names.
+            Meaning::Tls => tls = Some((name, named)),
             _ => applied.one(name, &named),
         }
     }
     if host.is_some() || port.is_some() {
         applied.listen(host.as_ref(), port.as_ref());
     }
+    applied.window(count.as_ref(), window.as_ref());
+    if let Some((name, named)) = &tls {
+        applied.tls(name, named, dialect);
+    }
     misspelt(dialect, names, applied.warnings);
     applied.facts
 }
 
 impl Applied<'_> {
-    fn one(&mut self, name: &Name, named: &Named) {
+    fn one(&mut self, name: &'static Name, named: &Named) {
         match name.meaning {
             Meaning::Set(path) => set(self.tree, path, Node::text(named.value.trim(), named.origin.clone())),
             Meaning::Number { at, form } => self.number(name, named, at, form),
-            Meaning::Secret(scheme) => {
-                let path = format!("auth.{scheme}.value");
-                let reference = format!("env:{}", name.name);
-                // A value that names it already (a list for rotation, say) is what the user wants.
-                if !find(self.tree, &path).is_some_and(|node| mentions(node, &reference)) {
-                    set(self.tree, &path, Node::text(reference, named.origin.clone()));
-                }
+            Meaning::Secret(scheme) => self.secret(name, named, &format!("auth.{scheme}.value")),
+            Meaning::SecretAt(path) => self.secret(name, named, path),
+            Meaning::Origins(_) => {
+                set(self.tree, "cors.origins", Node::text(named.value.trim(), named.origin.clone()));
             }
+            Meaning::Database => {
+                self.facts.database = Some(named.origin.clone());
+                set(self.tree, "store.url", Node::text(named.value.trim(), named.origin.clone()));
+            }
+            Meaning::LogDirectory(file) => {
+                let path = Path::new(named.value.trim()).join(file);
+                let leaf = Node::text(path.to_string_lossy().into_owned(), named.origin.clone());
+                set(self.tree, "log.file", leaf);
+            }
+            Meaning::SecureHeaders => self.secure_headers(name, named),
+            Meaning::Always(what) => self.always(name, named, what),
+            Meaning::Password => self.password(name, named),
             Meaning::Environment => self.environment(name, named),
             Meaning::LogLevel => self.log_level(name, named),
-            Meaning::Debug | Meaning::Reload => match value::plain_boolean(&named.value) {
-                Some(on) => {
-                    let origin = on.then(|| named.origin.clone());
-                    if name.meaning == Meaning::Debug {
-                        self.facts.debug = origin;
-                    } else {
-                        self.facts.reload = origin;
-                    }
+            Meaning::Debug | Meaning::DebugByDefault | Meaning::Reload => {
+                let origin = self.boolean(name, named).unwrap_or_default().then(|| named.origin.clone());
+                match name.meaning {
+                    Meaning::Debug => self.facts.debug = origin,
+                    Meaning::Reload => self.facts.reload = origin,
+                    _ => self.facts.debug_by_default = origin,
                 }
-                None => self.problem(name, named, "neither true nor false", "write true or false"),
-            },
+            }
             Meaning::Unused(why) => self.warnings.push(Warning(Problem::new(
                 &named.origin,
                 format!("{} is read and has no effect: {why}", name.name),
             ))),
-            Meaning::Host | Meaning::Port | Meaning::Later => {}
+            Meaning::Host | Meaning::Port | Meaning::Tls | Meaning::Count(_) | Meaning::Window(_) => {}
         }
     }
 
-    fn number(&mut self, name: &Name, named: &Named, at: At, form: &str) {
-        let text = named.value.trim();
-        let number = match text.parse::<u32>() {
-            Ok(0) => {
-                let mend = "write 1 or more; to lift a limit, take it out of the configuration";
-                self.problem(name, named, "0 would refuse everybody", mend);
-                return;
-            }
-            Ok(number) if text.bytes().all(|b| b.is_ascii_digit()) => number,
-            _ => {
-                self.problem(
-                    name,
-                    named,
-                    "not a number",
-                    &format!("write a whole number, such as {}", name.default),
-                );
-                return;
-            }
+    /// What follows from a name that is not set.
+    fn unset(&mut self, name: &Name) {
+        let Meaning::Origins(words) = name.meaning else { return };
+        let said = |path: &str| {
+            let place = find(self.tree, path).and_then(|node| node.origin.place());
+            place.is_none_or(|(text, _)| text.kind != TextKind::Profile)
         };
+        if !said("cors.origins") {
+            self.warnings.push(Warning(
+                Problem::new(&Origin::Default, format!("{} is not set: {words}", name.name))
+                    .mend(format!("{}=https://app.example.com", name.name)),
+            ));
+        }
+    }
+
+    fn secret(&mut self, name: &Name, named: &Named, path: &str) {
+        let reference = format!("env:{}", name.name);
+        // A value that names it already (a list for rotation, say) is what the user wants.
+        if !find(self.tree, path).is_some_and(|node| mentions(node, &reference)) {
+            set(self.tree, path, Node::text(reference, named.origin.clone()));
+        }
+    }
+
+    fn secure_headers(&mut self, name: &Name, named: &Named) {
+        let Some(on) = self.boolean(name, named) else { return };
+        if !on && let Some(Value::Table(headers)) = self.tree.get_mut("headers").map(|it| &mut it.value) {
+            // What the user wrote stands.
+            let of_profile =
+                |node: &Node| node.origin.place().is_some_and(|(text, _)| text.kind == TextKind::Profile);
+            headers.retain(|_, node| !of_profile(node));
+        }
+        let leaf = Node::new(Value::Bool(on), named.origin.clone());
+        set(self.tree, "headers.secure", leaf);
+    }
+
+    fn always(&mut self, name: &Name, named: &Named, what: &str) {
+        if self.boolean(name, named) == Some(false) {
+            self.warnings.push(Warning(
+                Problem::new(&named.origin, format!("{} is false and has no effect: {what}", name.name))
+                    .mend(format!("set {} to true, or take it away", name.name)),
+            ));
+        }
+    }
+
+    /// T-ENV-09: the default in the code of the application is public.
+    fn password(&mut self, name: &'static Name, named: &Named) {
+        if !Strength::of(named.value.as_bytes()).flaws().any(|flaw| flaw == Flaw::Placeholder) {
+            return;
+        }
+        self.facts.known_passwords.push((name.name, named.origin.clone()));
+        self.warnings.push(Warning(
+            Problem::new(&named.origin, format!("{} is a default that everybody knows", name.name))
+                .mend("change it where it is set and in the database"),
+        ));
+    }
+
+    /// True or false, or a problem that says what stands there instead.
+    pub fn boolean(&mut self, name: &Name, named: &Named) -> Option<bool> {
+        let value = value::plain_boolean(&named.value);
+        if value.is_none() {
+            self.problem(name, named, "neither true nor false", "write true or false");
+        }
+        value
+    }
+
+    fn number(&mut self, name: &Name, named: &Named, at: At, form: &str) {
+        let Some(number) = self.whole(name, named) else { return };
         let leaf = Node::text(form.replace("{}", &number.to_string()), named.origin.clone());
         let (found, what) = match at {
+            At::Key(path) => {
+                set(self.tree, path, leaf);
+                return;
+            }
+            At::Tier(role) => {
+                set(self.tree, &format!("roles.{role}.limit"), leaf);
+                // B-RL-05: who is nobody has what the lowest role has, each address for itself.
+                if role == BUILT_IN[0] {
+                    let rate = form.replace("{}", &number.to_string()).replace("per user", "per anonymous");
+                    set_limit(self.tree, "anonymous", &Node::text(rate, named.origin.clone()));
+                }
+                return;
+            }
             At::Limit(limit) => (set_limit(self.tree, limit, &leaf), format!("the limit `{limit}`")),
             At::Route { matching, key } => {
                 (set_route(self.tree, matching, key, &leaf), format!("the route `{matching}`"))
             }
         };
         if !found {
-            self.warnings.push(Warning(
-                Problem::new(
-                    &named.origin,
-                    format!("{} sets {what}, which the configuration no longer has", name.name),
-                )
-                .mend(format!("unset {}, or name the rule so again", name.name)),
-            ));
+            self.gone(name, named, &what);
         }
+    }
+
+    /// A whole number from 1 on, or a problem that says what stands there instead.
+    pub fn whole(&mut self, name: &Name, named: &Named) -> Option<u32> {
+        let text = named.value.trim();
+        match text.parse::<u32>() {
+            Ok(0) => {
+                let (what, mend) = match name.meaning {
+                    Meaning::Number { at: At::Key(_), .. } | Meaning::Window(_) => {
+                        ("0 leaves no room for anything", "write 1 or more")
+                    }
+                    _ => (
+                        "0 would refuse everybody",
+                        "write 1 or more; to lift a limit, take it out of the configuration",
+                    ),
+                };
+                self.problem(name, named, what, mend);
+                None
+            }
+            Ok(number) if text.bytes().all(|b| b.is_ascii_digit()) => Some(number),
+            _ => {
+                let mend = format!("write a whole number, such as {}", name.default);
+                self.problem(name, named, "not a number", &mend);
+                None
+            }
+        }
+    }
+
+    /// What a name sets is not there any more.
+    pub fn gone(&mut self, name: &Name, named: &Named, what: &str) {
+        self.warnings.push(Warning(
+            Problem::new(
+                &named.origin,
+                format!("{} sets {what}, which the configuration no longer has", name.name),
+            )
+            .mend(format!("unset {}, or name the rule so again", name.name)),
+        ));
     }
 
     fn environment(&mut self, name: &Name, named: &Named) {
@@ -171,81 +293,10 @@ impl Applied<'_> {
         set(self.tree, "log.level", Node::text(level, named.origin.clone()));
     }
 
-    /// `API_HOST` and `API_PORT` are the halves of `server.listen`.
-    fn listen(&mut self, host: Option<&(&Name, Named)>, port: Option<&(&Name, Named)>) {
-        let Some((said, origin)) = host.or(port).map(|(name, named)| (name.name, named.origin.clone()))
-        else {
-            return;
-        };
-        let current = find(self.tree, "server.listen").cloned();
-        let current = match current.as_ref().map(|node| (node, node.as_text())) {
-            None => SocketAddr::new(Ipv4Addr::LOCALHOST.into(), 8000),
-            Some((node, text)) => match text.map(super::super::decode::socket_address) {
-                Some(Ok(address)) => address,
-                // A wrong address is reported where it is decoded.
-                Some(Err(_)) if !text.is_some_and(|it| it.starts_with("unix:")) => return,
-                _ => {
-                    self.problems.push(
-                        Problem::new(
-                            &origin,
-                            format!("{said} names one address, and `server.listen` is no single ip:port"),
-                        )
-                        .also(&node.origin, "here is the other")
-                        .mend(format!("unset {said}, or set PORTCULLIS_SERVER__LISTEN")),
-                    );
-                    return;
-                }
-            },
-        };
-        let ip = match host {
-            None => current.ip(),
-            Some((name, named)) => match host_address(&named.value) {
-                Some(ip) => ip,
-                None => {
-                    return self.problem(
-                        name,
-                        named,
-                        "not an address of this machine",
-                        "write 127.0.0.1, 0.0.0.0 or an address of an interface",
-                    );
-                }
-            },
-        };
-        let number = match port {
-            None => current.port(),
-            Some((name, named)) => match named.value.trim().parse::<u16>() {
-                Ok(number) => number,
-                Err(_) => {
-                    return self.problem(
-                        name,
-                        named,
-                        "not a port",
-                        &format!("write a number from 1 to 65535, such as {}", name.default),
-                    );
-                }
-            },
-        };
-        set(self.tree, "server.listen", Node::text(SocketAddr::new(ip, number).to_string(), origin));
-    }
-
-    fn problem(&mut self, name: &Name, named: &Named, what: &str, mend: &str) {
+    pub fn problem(&mut self, name: &Name, named: &Named, what: &str, mend: &str) {
         let problem =
             Problem::new(&named.origin, format!("{} is `{}`: {what}", name.name, named.value)).mend(mend);
         self.problems.push(problem);
-    }
-}
-
-fn host_address(text: &str) -> Option<IpAddr> {
-    match text.trim() {
-        "localhost" => Some(Ipv4Addr::LOCALHOST.into()),
-        "*" => Some(Ipv4Addr::UNSPECIFIED.into()),
-        text => {
-            let bare = text.strip_prefix('[').and_then(|it| it.strip_suffix(']')).unwrap_or(text);
-            bare.parse::<Ipv4Addr>()
-                .map(IpAddr::V4)
-                .or_else(|_| bare.parse::<Ipv6Addr>().map(IpAddr::V6))
-                .ok()
-        }
     }
 }
 
@@ -253,7 +304,7 @@ fn host_address(text: &str) -> Option<IpAddr> {
 fn misspelt(dialect: &Dialect, names: &Names, warnings: &mut Vec<Warning>) {
     /// `HOST` is one letter from too many honest names.
     const SHORTEST: usize = 7;
-    let ours = || dialect.names.iter().filter(|name| name.meaning != Meaning::Later).map(|name| name.name);
+    let ours = || dialect.names.iter().map(|name| name.name);
     for (name, named) in names.all() {
         let plain = name.strip_suffix("_FILE").unwrap_or(name);
         let known = ours().any(|our| our == name || our == plain) || dialect.application.contains(&name);
@@ -271,76 +322,4 @@ fn misspelt(dialect: &Dialect, names: &Names, warnings: &mut Vec<Warning>) {
             ));
         }
     }
-}
-
-/// Sets the leaf at a dotted path; what stands on its way and is no table is left to decoding to report.
-pub(in super::super) fn set(tree: &mut Table, path: &str, node: Node) {
-    match path.split_once('.') {
-        None => {
-            tree.insert(path.to_owned(), node);
-        }
-        Some((section, rest)) => {
-            let origin = node.origin.clone();
-            let entry = tree
-                .entry(section.to_owned())
-                .or_insert_with(|| Node::new(Value::Table(Table::new()), origin));
-            if let Value::Table(inner) = &mut entry.value {
-                set(inner, rest, node);
-            }
-        }
-    }
-}
-
-pub(in super::super) fn find<'t>(tree: &'t Table, path: &str) -> Option<&'t Node> {
-    match path.split_once('.') {
-        None => tree.get(path),
-        Some((section, rest)) => find(tree.get(section)?.as_table()?, rest),
-    }
-}
-
-fn mentions(node: &Node, reference: &str) -> bool {
-    match &node.value {
-        Value::Text(text) => text == reference,
-        Value::List(items) => items.iter().any(|item| mentions(item, reference)),
-        _ => false,
-    }
-}
-
-fn set_limit(tree: &mut Table, limit: &str, leaf: &Node) -> bool {
-    let mut found = named_limit(tree, limit, leaf);
-    if let Some(Node { value: Value::List(routes), .. }) = tree.get_mut("routes") {
-        for route in routes {
-            if let Value::Table(route) = &mut route.value {
-                found |= named_limit(route, limit, leaf);
-            }
-        }
-    }
-    found
-}
-
-fn named_limit(table: &mut Table, limit: &str, leaf: &Node) -> bool {
-    let Some(Node { value: Value::List(limits), .. }) = table.get_mut("limits") else { return false };
-    let mut found = false;
-    for entry in limits {
-        if let Value::Table(entry) = &mut entry.value
-            && entry.get("name").and_then(Node::as_text) == Some(limit)
-        {
-            entry.insert("rate".into(), leaf.clone());
-            found = true;
-        }
-    }
-    found
-}
-
-fn set_route(tree: &mut Table, matching: &str, key: &str, leaf: &Node) -> bool {
-    let Some(Node { value: Value::List(routes), .. }) = tree.get_mut("routes") else { return false };
-    for route in routes {
-        if let Value::Table(route) = &mut route.value
-            && route.get("match").and_then(Node::as_text) == Some(matching)
-        {
-            set(route, key, leaf.clone());
-            return true;
-        }
-    }
-    false
 }

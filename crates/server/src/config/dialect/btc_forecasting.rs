@@ -1,33 +1,129 @@
-//! Names of BTC Forecasting; its profile comes with a later version.
+//! Names of BTC Forecasting.
 
-use super::{Dialect, later};
+use super::{At, Dialect, Example, Meaning, Name, name};
 
 pub const BTC_FORECASTING: Dialect = Dialect {
     names: &[
-        later("JWT_SECRET_KEY", "Key that signs tokens"),
-        later("JWT_ALGORITHM", "The only algorithm accepted"),
-        later("ACCESS_TOKEN_EXPIRE_MINUTES", "Minutes an access token lives"),
-        later("REFRESH_TOKEN_EXPIRE_DAYS", "Days a refresh token lives"),
-        later("RATE_LIMIT_ENABLED", "Whether limits apply"),
-        later("RATE_LIMIT_FREE", "Requests a minute of a free user"),
-        later("RATE_LIMIT_PREMIUM", "Requests a minute of a premium user"),
-        later("RATE_LIMIT_ADMIN", "Requests a minute of an admin"),
-        later("CORS_ORIGINS", "Origins of pages that may call, as JSON"),
-        later("CORS_ALLOW_CREDENTIALS", "Whether such pages may send cookies"),
-        later("DATABASE_URL", "The store, only where the file is absent or the gateway's own"),
-        later("DATABASE_ENCRYPTION_KEY", "Key of the store"),
-        later("AUDIT_LOGGING_ENABLED", "Whether the audit log is written"),
-        later("SECURITY_LOGGING_ENABLED", "Whether security events are written"),
-        later("SSL_CERT_PATH", "Certificate chain in PEM"),
-        later("SSL_KEY_PATH", "Private key in PEM"),
-        later("SSL_ENABLED", "Whether the listener speaks TLS"),
+        name(
+            "JWT_SECRET_KEY",
+            Meaning::SecretAt("auth.tokens.secret"),
+            "",
+            "Signs tokens; must be set, at least 32 bytes and no placeholder",
+            Example::SigningKey,
+        ),
+        name(
+            "JWT_ALGORITHM",
+            Meaning::Set("auth.tokens.algorithm"),
+            "HS256",
+            "How tokens are signed; no other is accepted",
+            Example::Text("HS256"),
+        ),
+        name(
+            "ACCESS_TOKEN_EXPIRE_MINUTES",
+            Meaning::Number { at: At::Key("auth.tokens.access_ttl"), form: "{}m" },
+            "30",
+            "Minutes an access token is valid",
+            Example::Text("30"),
+        ),
+        name(
+            "REFRESH_TOKEN_EXPIRE_DAYS",
+            Meaning::Number { at: At::Key("auth.tokens.refresh_ttl"), form: "{}d" },
+            "7",
+            "Days a login can be prolonged",
+            Example::Text("7"),
+        ),
+        name(
+            "RATE_LIMIT_ENABLED",
+            Meaning::Set("limiter.enabled"),
+            "true",
+            "Whether limits are in force; that of wrong credentials always is",
+            Example::Text("true"),
+        ),
+        tier(
+            "RATE_LIMIT_FREE",
+            "free",
+            "60",
+            "Requests a minute of a free user, and of an address without one",
+        ),
+        tier("RATE_LIMIT_PREMIUM", "premium", "300", "Requests a minute of a premium user"),
+        tier("RATE_LIMIT_ADMIN", "admin", "1000", "Requests a minute of an admin"),
+        name(
+            "CORS_ORIGINS",
+            Meaning::Set("cors.origins"),
+            "none",
+            "Origins of pages that may call, as a JSON list or with commas",
+            Example::Text("[\"http://localhost:8501\"]"),
+        ),
+        name(
+            "CORS_ALLOW_CREDENTIALS",
+            Meaning::Set("cors.credentials"),
+            "true",
+            "Whether such pages may send cookies",
+            Example::Text("true"),
+        ),
+        name(
+            "DATABASE_URL",
+            Meaning::Database,
+            "sqlite:portcullis.db",
+            "Where accounts are kept, if that is nobody else's database; PORTCULLIS_STORE__URL names another",
+            Example::None,
+        ),
+        name(
+            "DATABASE_ENCRYPTION_KEY",
+            Meaning::SecretAt("store.encryption_key"),
+            "",
+            "Encrypts them; production asks for it",
+            Example::EncryptionKey,
+        ),
+        name(
+            "AUDIT_LOGGING_ENABLED",
+            Meaning::Always("requests and decisions are always written"),
+            "true",
+            "Whether accesses are written",
+            Example::Text("true"),
+        ),
+        name(
+            "SECURITY_LOGGING_ENABLED",
+            Meaning::Always("security events are always written"),
+            "true",
+            "Whether security events are written",
+            Example::Text("true"),
+        ),
+        name("SSL_CERT_PATH", Meaning::Set("server.tls.cert"), "", "Certificate chain in PEM", Example::None),
+        name("SSL_KEY_PATH", Meaning::Set("server.tls.key"), "", "Private key in PEM", Example::None),
+        name(
+            "SSL_ENABLED",
+            Meaning::Tls,
+            "true where both files are named",
+            "Whether the listener speaks TLS, and nothing else",
+            Example::None,
+        ),
+        name(
+            "ENVIRONMENT",
+            Meaning::Environment,
+            "development",
+            "`production` refuses what is unsafe and hides the application's errors",
+            Example::Text("development"),
+        ),
+        name("API_HOST", Meaning::Host, "0.0.0.0", "Address to listen on", Example::Text("127.0.0.1")),
+        name("API_PORT", Meaning::Port, "8000", "Port to listen on", Example::Text("8000")),
     ],
+    unset: &[],
     application: &[
         "ENABLE_DOCS",
-        "API_HOST",
-        "API_PORT",
         "LOG_LEVEL",
         "RETRAIN_ON_STARTUP",
         "CREATE_DEFAULT_USERS",
+        "SECRET_KEY",
+        "REDIS_URL",
+        "CELERY_BROKER_URL",
+        "STRIPE_SECRET_KEY",
+        "SMTP_HOST",
+        "SMTP_PASSWORD",
     ],
 };
+
+const fn tier(of: &'static str, role: &'static str, default: &'static str, doc: &'static str) -> Name {
+    let meaning = Meaning::Number { at: At::Tier(role), form: "{}/minute per user" };
+    name(of, meaning, default, doc, Example::Text(default))
+}

@@ -83,6 +83,7 @@ pub const KALSHIWHALE: Dialect = Dialect {
             Example::None,
         ),
     ],
+    unset: &[],
     application: &[
         "KALSHI_API_BASE",
         "KALSHI_API_KEY",

@@ -6,16 +6,18 @@ mod btc_forecasting;
 mod echotuner;
 mod kalshiwhale;
 mod own;
+mod pairs;
+mod place;
 mod pump_analyzer;
 mod ticker_service;
 
 pub use apply::Facts;
 pub(super) use apply::apply;
-pub(super) use apply::{find, set};
 pub use btc_forecasting::BTC_FORECASTING;
 pub use echotuner::ECHOTUNER;
 pub use kalshiwhale::KALSHIWHALE;
 pub(super) use own::own_names;
+pub(super) use place::{find, set};
 pub use pump_analyzer::PUMP_ANALYZER;
 pub use ticker_service::TICKER_SERVICE;
 
@@ -23,6 +25,8 @@ pub use ticker_service::TICKER_SERVICE;
 #[derive(Debug)]
 pub struct Dialect {
     pub names: &'static [Name],
+    /// Where a name must be set and is not, what the system says itself.
+    pub unset: &'static [(&'static str, &'static str)],
     /// Names that its application reads; left alone, and never taken for a misspelt one of ours.
     pub application: &'static [&'static str],
 }
@@ -48,6 +52,26 @@ pub enum Meaning {
     Number { at: At, form: &'static str },
     /// The secret of a scheme: `auth.SCHEME.value`.
     Secret(&'static str),
+    /// A secret that is no credential of callers, at this key.
+    SecretAt(&'static str),
+    /// How many in a window, of the limit of that name; its other half is `Window`.
+    Count(&'static str),
+    /// The seconds of the window of the limit of that name.
+    Window(&'static str),
+    /// Origins of pages. Where nobody says any, the words are a warning.
+    Origins(&'static str),
+    /// Whether the security headers of profile and gateway are written.
+    SecureHeaders,
+    /// Whether the listener speaks TLS: with the files that other names say.
+    Tls,
+    /// The database of the application, which becomes the store where it is nobody else's.
+    Database,
+    /// The directory of the log: the file of that name in it.
+    LogDirectory(&'static str),
+    /// What is always done; the words say what, where somebody wants it not to be.
+    Always(&'static str),
+    /// A password of the application, which keeps it; a known default is warned of.
+    Password,
     /// The host of `server.listen`.
     Host,
     /// The port of `server.listen`.
@@ -58,12 +82,19 @@ pub enum Meaning {
     LogLevel,
     /// Debug mode of the application: refused in production.
     Debug,
+    /// Debug mode of an application whose default it is: warned of in production.
+    DebugByDefault,
     /// Reload of the application's code: warned of in production.
     Reload,
     /// Read and without effect; the words say why.
     Unused(&'static str),
-    /// A later version reads it.
-    Later,
+}
+
+impl Name {
+    /// Whether an application reads it too, and needs it: it is passed on.
+    pub fn is_shared(&self) -> bool {
+        matches!(self.meaning, Meaning::Password)
+    }
 }
 
 /// Where a number goes.
@@ -71,6 +102,11 @@ pub enum Meaning {
 pub enum At {
     /// The limit of that name, in `limits` or in a route.
     Limit(&'static str),
+    /// That key.
+    Key(&'static str),
+    /// What everybody of that role has; for the lowest one, what those have too who are nobody: the limit
+    /// `anonymous`.
+    Tier(&'static str),
     /// A key of the route with that match.
     Route { matching: &'static str, key: &'static str },
 }
@@ -83,6 +119,10 @@ pub enum Example {
     Hex,
     /// A fresh secret: 32 bytes in URL-safe base64, 43 characters.
     UrlSafe,
+    /// A fresh key of the store: 32 bytes in URL-safe base64 with padding, 44 characters.
+    EncryptionKey,
+    /// A fresh secret for signatures: 48 bytes in base64, 64 characters.
+    SigningKey,
     /// Not written.
     None,
 }
@@ -97,10 +137,6 @@ const fn name(
     Name { name, meaning, default, doc, example }
 }
 
-const fn later(name: &'static str, doc: &'static str) -> Name {
-    Name { name, meaning: Meaning::Later, default: "", doc, example: Example::None }
-}
-
 impl Meaning {
     /// The key it sets, for people.
     pub fn key(&self) -> String {
@@ -110,13 +146,24 @@ impl Meaning {
             Meaning::Number { at: At::Route { matching, key }, .. } => {
                 format!("{key} of the route `{matching}`")
             }
+            Meaning::Number { at: At::Key(path), .. } | Meaning::SecretAt(path) => (*path).to_owned(),
+            Meaning::Number { at: At::Tier(role), .. } => format!("roles.{role}.limit"),
+            Meaning::Count(name) | Meaning::Window(name) => format!("the limit `{name}`"),
+            Meaning::Origins(_) => "cors.origins".to_owned(),
+            Meaning::SecureHeaders => "headers".to_owned(),
+            Meaning::Tls => "server.tls".to_owned(),
+            Meaning::Database => "store.url".to_owned(),
+            Meaning::LogDirectory(_) => "log.file".to_owned(),
+            Meaning::Always(_) => "(always)".to_owned(),
+            Meaning::Password => "(the application's; known defaults are warned of)".to_owned(),
             Meaning::Secret(scheme) => format!("auth.{scheme}.value"),
             Meaning::Host | Meaning::Port => "server.listen".to_owned(),
             Meaning::Environment => "environment".to_owned(),
             Meaning::LogLevel => "log.level".to_owned(),
-            Meaning::Debug | Meaning::Reload => "(the application's; checked in production)".to_owned(),
+            Meaning::Debug | Meaning::DebugByDefault | Meaning::Reload => {
+                "(the application's; checked in production)".to_owned()
+            }
             Meaning::Unused(_) => "(no effect)".to_owned(),
-            Meaning::Later => "(not in this version)".to_owned(),
         }
     }
 }

@@ -5,7 +5,7 @@ use super::super::names::Names;
 use super::super::origin::Origin;
 use super::super::problem::Problem;
 use super::super::tree::{Node, Table, parse_value};
-use super::apply::set;
+use super::place::set;
 
 const PREFIX: &str = "PORTCULLIS_";
 

@@ -28,5 +28,6 @@ pub const PUMP_ANALYZER: Dialect = Dialect {
             Example::Text("http://localhost:5173"),
         ),
     ],
+    unset: &[],
     application: &["DATABASE_URL", "MAX_NONCES", "VITE_API_BASE_URL", "VITE_API_URL"],
 };
