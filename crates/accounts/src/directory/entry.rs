@@ -106,7 +106,11 @@ impl KeyEntry {
     }
 
     /// Who has it; none where its limits cannot be read.
-    pub(super) fn identity(&self, user: &Arc<UserEntry>, admits: impl Fn(&str, &str) -> bool) -> Option<Arc<Identity>> {
+    pub(super) fn identity(
+        &self,
+        user: &Arc<UserEntry>,
+        admits: impl Fn(&str, &str) -> bool,
+    ) -> Option<Arc<Identity>> {
         if self.limits.as_ref().is_some_and(|limits| limits.unreadable) {
             return None;
         }

@@ -239,7 +239,9 @@ impl DirectorySettings {
         let rank = |role: &str| self.roles.iter().position(|known| known == role);
         own == of_user
             || of_user == "admin"
-            || rank(own).zip(rank(of_user)).is_some_and(|(own, of_user)| own < of_user && own_is_plain(own, self))
+            || rank(own)
+                .zip(rank(of_user))
+                .is_some_and(|(own, of_user)| own < of_user && own_is_plain(own, self))
     }
 }
 

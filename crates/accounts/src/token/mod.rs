@@ -248,3 +248,6 @@ impl Inner {
 fn end_s(now_ms: i64, ttl_s: u64) -> i64 {
     now_ms.div_euclid(1000).saturating_add(i64::try_from(ttl_s).unwrap_or(i64::MAX))
 }
+
+#[cfg(test)]
+mod tests;

@@ -95,7 +95,9 @@ impl Outside {
     /// A verifier by those settings and that JWK set.
     pub fn new(settings: OutsideSettings, jwks: &[u8]) -> Result<Self, OutsideError> {
         if settings.issuer.is_empty() || settings.audience.is_empty() || settings.user_claim.is_empty() {
-            return Err(OutsideError::Settings("an identity provider needs an issuer, an audience and a claim"));
+            return Err(OutsideError::Settings(
+                "an identity provider needs an issuer, an audience and a claim",
+            ));
         }
         if settings.algorithms.is_empty() || settings.algorithms.contains(&Alg::HS256) {
             return Err(OutsideError::Settings(
@@ -112,6 +114,11 @@ impl Outside {
         let count = keys.verifying.len();
         self.keys.store(Arc::new(keys));
         Ok(count)
+    }
+
+    /// How many keys count.
+    pub fn keys_count(&self) -> usize {
+        self.keys.load().verifying.len()
     }
 
     /// The settings.
@@ -154,7 +161,10 @@ impl Outside {
             return Err(TokenError::Invalid("somebody else issued it"));
         }
         let ours = |audience: &Value| audience.as_str() == Some(&self.settings.audience);
-        if !claims.get("aud").is_some_and(|aud| ours(aud) || aud.as_array().is_some_and(|all| all.iter().any(ours))) {
+        if !claims
+            .get("aud")
+            .is_some_and(|aud| ours(aud) || aud.as_array().is_some_and(|all| all.iter().any(ours)))
+        {
             return Err(TokenError::Invalid("it is for somebody else"));
         }
         let times = Times {
@@ -288,12 +298,12 @@ fn has_small_order(mut point: [u8; 32]) -> bool {
     };
     const ORDER_EIGHT: [[u8; 32]; 2] = [
         [
-            0x26, 0xe8, 0x95, 0x8f, 0xc2, 0xb2, 0x27, 0xb0, 0x45, 0xc3, 0xf4, 0x89, 0xf2, 0xef, 0x98, 0xf0, 0xd5,
-            0xdf, 0xac, 0x05, 0xd3, 0xc6, 0x33, 0x39, 0xb1, 0x38, 0x02, 0x88, 0x6d, 0x53, 0xfc, 0x05,
+            0x26, 0xe8, 0x95, 0x8f, 0xc2, 0xb2, 0x27, 0xb0, 0x45, 0xc3, 0xf4, 0x89, 0xf2, 0xef, 0x98, 0xf0,
+            0xd5, 0xdf, 0xac, 0x05, 0xd3, 0xc6, 0x33, 0x39, 0xb1, 0x38, 0x02, 0x88, 0x6d, 0x53, 0xfc, 0x05,
         ],
         [
-            0xc7, 0x17, 0x6a, 0x70, 0x3d, 0x4d, 0xd8, 0x4f, 0xba, 0x3c, 0x0b, 0x76, 0x0d, 0x10, 0x67, 0x0f, 0x2a,
-            0x20, 0x53, 0xfa, 0x2c, 0x39, 0xcc, 0xc6, 0x4e, 0xc7, 0xfd, 0x77, 0x92, 0xac, 0x03, 0x7a,
+            0xc7, 0x17, 0x6a, 0x70, 0x3d, 0x4d, 0xd8, 0x4f, 0xba, 0x3c, 0x0b, 0x76, 0x0d, 0x10, 0x67, 0x0f,
+            0x2a, 0x20, 0x53, 0xfa, 0x2c, 0x39, 0xcc, 0xc6, 0x4e, 0xc7, 0xfd, 0x77, 0x92, 0xac, 0x03, 0x7a,
         ],
     ];
     point[31] &= 0x7f;

@@ -41,6 +41,11 @@ impl VerifyingKey {
     pub(super) fn new(kid: String, alg: Alg, key: DecodingKey) -> Self {
         Self { kid: kid.into(), alg, key, expires_ms: None }
     }
+
+    /// Whether the signature, in strict base64url, is one of the message by this key.
+    pub(super) fn verifies(&self, message: &[u8], signature: &str) -> bool {
+        matches!(jsonwebtoken::crypto::verify(signature, message, &self.key, self.alg.library()), Ok(true))
+    }
 }
 
 /// A token in its three parts, before anything of it is believed.
@@ -86,29 +91,22 @@ impl<'t> Framed<'t> {
         usual: Option<Alg>,
         now_ms: i64,
     ) -> Result<(Vec<u8>, Option<i64>), TokenError> {
-        let named = |key: &&VerifyingKey| match kid {
+        let meant = |key: &&VerifyingKey| match kid {
             Some(kid) => *key.kid == *kid,
-            None => usual.is_none_or(|usual| key.alg == usual),
+            None => key.alg.name() == alg && usual.is_none_or(|usual| key.alg == usual),
         };
         let in_use = |key: &&VerifyingKey| key.expires_ms.is_none_or(|end| now_ms < end);
-        let mut refused = TokenError::Invalid("no key has its name");
-        for key in keys.filter(named).filter(in_use).take(MOST_TRIED) {
+        let mut refused = TokenError::Invalid("there is no key for it");
+        for key in keys.filter(meant).filter(in_use).take(MOST_TRIED) {
             if key.alg.name() != alg {
                 refused = TokenError::Invalid("its algorithm is not that of the key");
-                continue;
-            }
-            let verdict = jsonwebtoken::crypto::verify(
-                self.signature,
-                self.message.as_bytes(),
-                &key.key,
-                key.alg.library(),
-            );
-            if matches!(verdict, Ok(true)) {
+            } else if key.verifies(self.message.as_bytes(), self.signature) {
                 let payload =
                     decoded(self.payload).ok_or(TokenError::Invalid("its claims are not base64url"))?;
                 return Ok((payload, key.expires_ms));
+            } else {
+                refused = TokenError::Invalid("its signature is wrong");
             }
-            refused = TokenError::Invalid("its signature is wrong");
         }
         Err(refused)
     }

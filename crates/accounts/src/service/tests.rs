@@ -1,0 +1,1 @@
+//! The acts on a store in memory.
