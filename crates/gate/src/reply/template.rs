@@ -1,0 +1,160 @@
+//! What a refusal says where the configuration says it: text with placeholders.
+
+use std::borrow::Cow;
+
+/// A template of a body, checked when the configuration is read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Template {
+    pub(super) content_type: Box<str>,
+    pub(super) fields: Vec<(Cow<'static, str>, Box<str>)>,
+    /// `None` for the problem document of the gateway.
+    pub(super) pieces: Option<Vec<Piece>>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Piece {
+    Text(Box<str>),
+    Slot(Slot),
+}
+
+/// What a template can be filled with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Slot {
+    Limit,
+    Window,
+    Remaining,
+    Reset,
+    RetryAfter,
+    RequestId,
+    Detail,
+    Title,
+    Code,
+    Status,
+}
+
+impl Slot {
+    const ALL: [(&'static str, Slot); 10] = [
+        ("limit", Slot::Limit),
+        ("window", Slot::Window),
+        ("remaining", Slot::Remaining),
+        ("reset", Slot::Reset),
+        ("retry_after", Slot::RetryAfter),
+        ("request_id", Slot::RequestId),
+        ("detail", Slot::Detail),
+        ("title", Slot::Title),
+        ("code", Slot::Code),
+        ("status", Slot::Status),
+    ];
+
+    fn name(self) -> &'static str {
+        Self::ALL.into_iter().find(|(_, slot)| *slot == self).map_or("", |(name, _)| name)
+    }
+}
+
+/// A placeholder that does not exist.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("there is no placeholder {{{name}}}; valid ones are {valid}")]
+pub struct UnknownPlaceholder {
+    /// The name as written.
+    pub name: String,
+    /// The names there are.
+    pub valid: String,
+}
+
+impl Template {
+    /// Reads a template. `{name}` is a placeholder where `name` is made of small letters and `_`; every
+    /// other brace is text, so JSON stands as it is.
+    pub fn new(content_type: &str, body: &str) -> Result<Self, UnknownPlaceholder> {
+        let mut pieces = Vec::new();
+        let mut rest = body;
+        let mut text = String::new();
+        while let Some(open) = rest.find('{') {
+            let after = &rest[open + 1..];
+            let name_len =
+                after.bytes().take_while(|byte| byte.is_ascii_lowercase() || *byte == b'_').count();
+            text.push_str(&rest[..open]);
+            if name_len > 0 && after.as_bytes().get(name_len) == Some(&b'}') {
+                let name = &after[..name_len];
+                let Some((_, slot)) = Slot::ALL.iter().find(|(known, _)| *known == name) else {
+                    let valid = Slot::ALL.map(|(known, _)| format!("{{{known}}}")).join(" ");
+                    return Err(UnknownPlaceholder { name: name.to_owned(), valid });
+                };
+                if !text.is_empty() {
+                    pieces.push(Piece::Text(std::mem::take(&mut text).into()));
+                }
+                pieces.push(Piece::Slot(*slot));
+                rest = &after[name_len + 1..];
+            } else {
+                text.push('{');
+                rest = after;
+            }
+        }
+        text.push_str(rest);
+        if !text.is_empty() {
+            pieces.push(Piece::Text(text.into()));
+        }
+        Ok(Self { content_type: content_type.into(), fields: Vec::new(), pieces: Some(pieces) })
+    }
+
+    /// The gateway's own body, to which fields may be added.
+    pub fn problem() -> Self {
+        Self { content_type: "application/problem+json".into(), fields: Vec::new(), pieces: None }
+    }
+
+    /// The same, with fields of its own.
+    #[must_use]
+    pub fn with_fields(mut self, fields: &[(String, String)]) -> Self {
+        self.fields =
+            fields.iter().map(|(name, value)| (Cow::Owned(name.clone()), value.as_str().into())).collect();
+        self
+    }
+
+    /// The media type of the body.
+    pub fn content_type(&self) -> &str {
+        &self.content_type
+    }
+
+    /// The fields of its own.
+    pub fn fields(&self) -> &[(Cow<'static, str>, Box<str>)] {
+        &self.fields
+    }
+
+    /// The body, where `write` appends what stands for the placeholder of a name; none for the problem
+    /// document. What is appended must be escaped as the body needs it.
+    pub fn body(&self, mut write: impl FnMut(&'static str, &mut String)) -> Option<Vec<u8>> {
+        let pieces = self.pieces.as_ref()?;
+        Some(fill(pieces, |slot, out| write(slot.name(), out)))
+    }
+}
+
+pub(super) fn fill(pieces: &[Piece], mut write: impl FnMut(Slot, &mut String)) -> Vec<u8> {
+    let mut out = String::with_capacity(160);
+    for piece in pieces {
+        match piece {
+            Piece::Text(text) => out.push_str(text),
+            Piece::Slot(slot) => write(*slot, &mut out),
+        }
+    }
+    out.into_bytes()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_template_is_filled_by_others_too() {
+        let template = Template::new("application/json", r#"{"detail":"{detail}","code":{status}}"#).unwrap();
+        let body = template.body(|name, out| out.push_str(if name == "status" { "401" } else { name }));
+        assert_eq!(body.as_deref(), Some(&br#"{"detail":"detail","code":401}"#[..]));
+        assert_eq!(template.content_type(), "application/json");
+        assert_eq!(Template::problem().body(|_, _| ()), None);
+    }
+
+    #[test]
+    fn an_unknown_placeholder_is_an_error() {
+        let error = Template::new("application/json", r#"{"a":"{limt}"}"#).unwrap_err();
+        assert_eq!(error.name, "limt");
+        assert!(error.to_string().contains("{limit}"));
+    }
+}
