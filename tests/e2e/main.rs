@@ -6,6 +6,7 @@
 mod apps;
 mod btc;
 mod docs;
+mod echotuner;
 mod ground;
 mod kalshi;
 mod plane;
