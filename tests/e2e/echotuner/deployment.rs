@@ -122,7 +122,7 @@ fn e_dep_08_an_application_that_does_not_answer_is_waited_for_a_minute() {
             shown.lines().find(|line| line.contains(key)).unwrap_or_else(|| panic!("no {key} in {shown}"));
         assert!(line.contains("60s") || line.contains("1m"), "{line}");
     };
-    ["connect_timeout", "response_timeout"].into_iter().for_each(says);
+    ["response_timeout", "idle_timeout"].into_iter().for_each(says);
     let upstream = Upstream::start(|_| Answer::Silence);
     let text = format!("[upstreams.default]\nurl = {:?}\nresponse_timeout = \"300ms\"\n", upstream.url());
     let gateway = Launch::command("run --listen 127.0.0.1:0 --profile echotuner")

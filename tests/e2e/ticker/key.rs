@@ -182,7 +182,7 @@ fn t_key_06_open_endpoints_ask_for_nothing() {
         assert_eq!((answer.status, answer.text()), (200, r#"{"accepted":true}"#), "{path}: {}", answer.head);
     }
     // Open for reading.
-    for path in ["/advanced/ws/stats", "/advanced/rate-limit/stats", "/advanced/mock-data/status"] {
+    for path in ["/subscriptions", "/advanced/ws/stats", "/advanced/mock-data/status"] {
         let answer = Request::new("POST", path).body("").send_to(gateway.address());
         assert_eq!(answer.status, 401, "{path}: {}", answer.head);
     }
