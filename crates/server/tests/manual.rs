@@ -54,7 +54,7 @@ fn what_a_later_version_brings() {
 
 #[test]
 fn every_name_of_a_profile() {
-    for name in ["pump-analyzer", "kalshiwhale"] {
+    for name in profile::PROFILES.map(|profile| profile.name) {
         let dialect = profile::find(name).unwrap().dialect;
         let mut out = String::from("| name | without it | sets | |\n|---|---|---|---|\n");
         for name in dialect.names {
@@ -151,6 +151,12 @@ fn denials() -> Vec<Denial> {
         Denial::MethodNotAllowed,
         Denial::MissingCredential(Scheme::ApiKey),
         Denial::InvalidCredential(Scheme::ApiKey),
+        Denial::ExpiredCredential(Scheme::ApiKey),
+        Denial::InsufficientRole,
+        Denial::OutOfScope,
+        Denial::MissingDevice,
+        Denial::CrossSiteRequest,
+        Denial::AuthenticationUnavailable,
         Denial::OriginForbidden,
         Denial::PreflightForbidden,
         Denial::RateLimited(verdict),
@@ -213,6 +219,9 @@ fn takes(kind: Kind) -> String {
         Kind::Secret => "secret, or a list".to_owned(),
         Kind::Choice(words) => words.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", "),
         Kind::Path => "file".to_owned(),
+        Kind::Paths => "file, or a list".to_owned(),
+        Kind::StoreUrl => "URL".to_owned(),
+        Kind::Roles => "list of roles".to_owned(),
         Kind::Upstream => "URL, `unix:` path, or a list".to_owned(),
         Kind::Listen => "`ip:port`, `unix:` path, table, or a list".to_owned(),
         Kind::Networks => "list of addresses and prefixes".to_owned(),
@@ -220,7 +229,7 @@ fn takes(kind: Kind) -> String {
         Kind::Methods => "list of methods".to_owned(),
         Kind::HeaderNames => "list of header names".to_owned(),
         Kind::Words => "list of texts".to_owned(),
-        Kind::Schemes => "`none`, scheme, or a list".to_owned(),
+        Kind::Schemes => "`none`, scheme, or a list, with `anonymous` or without".to_owned(),
         Kind::Header => "text, `false`, or a table".to_owned(),
         Kind::PathOrOff => "path or `false`".to_owned(),
         Kind::Limits => "list of rates and tables".to_owned(),

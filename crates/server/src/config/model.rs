@@ -2,6 +2,7 @@
 //! more is not checked again.
 
 mod accounts;
+mod auth;
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
@@ -9,11 +10,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use ipnet::IpNet;
-use portcullis_core::Secret;
-use portcullis_core::identity::Scheme;
 use portcullis_core::quota::{Rate, Scope};
 use portcullis_core::route::Pattern;
-use portcullis_core::secret::Strength;
 use portcullis_gate::validate;
 
 use super::origin::Origin;
@@ -22,6 +20,7 @@ pub use accounts::{
     ADMIN, Accounts, BUILT_IN, Devices, Lockout, PasswordHash, Passwords, Registration, Role, Sessions,
     Store, StoreUrl, TokenAlgorithm, TokenKeys, Tokens, UserKeys, without_password,
 };
+pub use auth::{Auth, Credential, Onward, RouteAuth, SchemeConfig, SecretSource};
 
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -162,71 +161,6 @@ pub enum LogLevel {
     Info,
     Debug,
     Trace,
-}
-
-#[derive(Debug, Clone)]
-pub struct Auth {
-    /// What a route without `auth` asks for; routes have it filled in.
-    pub default: RouteAuth,
-    pub ingest_token: Option<SchemeConfig>,
-    pub api_key: Option<SchemeConfig>,
-    /// Schemes without a credential, or switched off, whose routes stand open for it.
-    pub unset: Vec<Scheme>,
-    /// Whether access tokens and sessions are taken: accounts are kept.
-    pub users: bool,
-    /// Wrong credentials of one address.
-    pub failures: Rate,
-}
-
-/// A scheme of shared secrets. Without any it takes the API keys of users alone.
-#[derive(Debug, Clone)]
-pub struct SchemeConfig {
-    pub scheme: Scheme,
-    pub header: String,
-    /// All of them are valid; never empty where `users` is not set.
-    pub credentials: Vec<Credential>,
-    /// Whether it takes API keys of users too.
-    pub users: bool,
-    /// The role of who has the shared secret; one of `Config::roles`.
-    pub role: Option<String>,
-}
-
-#[derive(Debug, Clone)]
-pub struct Credential {
-    pub secret: Secret,
-    pub from: SecretSource,
-    pub strength: Strength,
-    pub origin: Origin,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum SecretSource {
-    /// A name of the process environment.
-    Environment(String),
-    /// A name of a `.env` file.
-    EnvFile(String),
-    File(PathBuf),
-    /// It stands in the configuration.
-    Literal,
-}
-
-/// What a route asks for.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum RouteAuth {
-    Open,
-    /// Any one of these; never empty, each is configured.
-    AnyOf(Vec<Scheme>),
-    /// Any one of these or none at all; a wrong one is refused. Never empty, each is configured.
-    Optional(Vec<Scheme>),
-}
-
-/// How an application is told who it is, beside `X-Auth-User`, `X-Auth-Role` and `X-Auth-Method`.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Onward {
-    /// More headers that carry the user's name; a client's own are taken off.
-    pub user_headers: Vec<String>,
-    /// The audience of a signed assertion in `X-Auth-Assertion`; nothing: there is none. Needs accounts.
-    pub assertion: Option<String>,
 }
 
 #[derive(Debug, Clone)]
@@ -416,61 +350,12 @@ pub const UPSTREAM_ERROR: &str = "upstream-error";
 /// The reply that stands for refusals of the account endpoints; `{code}` says which.
 pub const ACCOUNT: &str = "account";
 
-impl Credential {
-    /// What to call it: the name or the file that it comes from, else `what`.
-    pub fn words(&self, what: &str) -> String {
-        match &self.from {
-            SecretSource::Environment(name) | SecretSource::EnvFile(name) => name.clone(),
-            SecretSource::File(path) => format!("{what} in {}", path.display()),
-            SecretSource::Literal => what.to_owned(),
-        }
-    }
-}
-
 impl Environment {
     pub fn name(self) -> &'static str {
         match self {
             Environment::Development => "development",
             Environment::Production => "production",
         }
-    }
-}
-
-impl Auth {
-    pub fn scheme(&self, scheme: Scheme) -> Option<&SchemeConfig> {
-        match scheme {
-            Scheme::IngestToken => self.ingest_token.as_ref(),
-            Scheme::ApiKey => self.api_key.as_ref(),
-            Scheme::Bearer | Scheme::Session => None,
-        }
-    }
-
-    /// Every scheme that stands in a header of its own.
-    pub fn schemes(&self) -> impl Iterator<Item = &SchemeConfig> {
-        self.ingest_token.iter().chain(&self.api_key)
-    }
-
-    /// Whether anybody can prove by this scheme who they are.
-    pub fn takes(&self, scheme: Scheme) -> bool {
-        match scheme {
-            Scheme::IngestToken | Scheme::ApiKey => self.scheme(scheme).is_some(),
-            Scheme::Bearer | Scheme::Session => self.users,
-        }
-    }
-}
-
-impl RouteAuth {
-    /// The schemes that it takes; empty where it is open.
-    pub fn schemes(&self) -> &[Scheme] {
-        match self {
-            RouteAuth::Open => &[],
-            RouteAuth::AnyOf(schemes) | RouteAuth::Optional(schemes) => schemes,
-        }
-    }
-
-    /// Whether a request without a credential passes.
-    pub fn passes_nobody(&self) -> bool {
-        !matches!(self, RouteAuth::AnyOf(_))
     }
 }
 

@@ -167,6 +167,22 @@ fn snippet(origin: &Origin, note: &str, gutter: usize, out: &mut String) {
 /// The line, with what may be a secret taken out: an error message ends up in logs and in tickets.
 fn masked(text: &Text, line: usize) -> String {
     let raw = text.line(line);
+    let shown = masked_line(text, line, raw);
+    // A password stands between the user and the host of a URL, whatever the key is called.
+    let at = shown.find("://").map(|at| at + "://".len());
+    let Some((at, user)) = at.and_then(|at| Some((at, shown[at..].split(['"', '\'', ' ']).next()?))) else {
+        return shown;
+    };
+    match (user.split_once(':'), user.rfind('@')) {
+        (Some((name, _)), Some(end)) if name.len() < end => {
+            let (from, to) = (at + name.len() + 1, at + end);
+            format!("{}{}{}", &shown[..from], "·".repeat(shown[from..to].chars().count()), &shown[to..])
+        }
+        _ => shown,
+    }
+}
+
+fn masked_line(text: &Text, line: usize, raw: &str) -> String {
     match text.kind {
         TextKind::Profile => raw.into(),
         TextKind::EnvFile => match raw.split_once('=') {

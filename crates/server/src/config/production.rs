@@ -1,9 +1,13 @@
 //! What production refuses, each with its reason and its mend, and what deserves a warning anywhere.
 
+use portcullis_core::identity::Scheme;
 use portcullis_core::secret::{Flaw, Grade};
 
-use super::model::{Config, Credential, Environment, Listener, Origins, SecretSource};
+use super::model::{
+    Config, Credential, Environment, Listener, Origins, SecretSource, StoreUrl, TokenKeys,
+};
 use super::origin::Origin;
+use super::profile;
 use super::{Loaded, Problem, Warning};
 
 /// Why production does not start; empty in development.
@@ -30,6 +34,7 @@ pub fn refusals(loaded: &Loaded) -> Vec<Problem> {
             );
         }
     }
+    refusals.extend(store(loaded));
     for listener in exposed(config) {
         refusals.push(
             Problem::new(&listener.origin, format!("production refuses {} without TLS: everybody on the way reads and changes what passes", listener.address))
@@ -90,10 +95,10 @@ pub fn warnings(loaded: &Loaded) -> Vec<Warning> {
                 &loaded.origin("cors.origins"),
                 "every page on the web may call: cors.origins is `*`",
             )
-            .mend("list the origins of your pages"),
+            .mend(format!("list the origins of your pages: {}", name_of(config, "cors.origins"))),
         );
     }
-    if config.limits.is_empty() && config.routes.iter().all(|route| route.limits.is_empty()) {
+    if config.limiter && !limited(config) {
         warnings.push(
             Problem::new(&Origin::Default, "no limit is set: one client can use all there is")
                 .mend("[[limits]] with rate = \"100/minute per ip\""),
@@ -102,10 +107,16 @@ pub fn warnings(loaded: &Loaded) -> Vec<Warning> {
     if production && let Some((path, true)) = &loaded.env_file {
         warnings.push(
             Problem::new(
-                &Origin::Flag("--env-file"),
+                &Origin::Default,
                 format!("secrets come from {}, a file that is easily copied or committed", path.display()),
             )
             .mend("use the process environment, or NAME_FILE with the secrets of the platform"),
+        );
+    }
+    if production && let Some(origin) = &loaded.facts.debug_by_default {
+        warnings.push(
+            Problem::new(origin, "DEBUG is true in production: the application shows its insides")
+                .mend("set DEBUG=false"),
         );
     }
     if production && let Some(origin) = &loaded.facts.reload {
@@ -121,18 +132,35 @@ pub fn weakness(credential: &Credential) -> Option<Flaw> {
     credential.strength.flaws().find(|flaw| flaw.grade() == Grade::Unusable)
 }
 
-/// Every credential with its name for people.
+/// Every credential and every other secret, with its name for people.
 pub fn credentials(config: &Config) -> impl Iterator<Item = (String, &Credential)> {
-    config.auth.schemes().flat_map(|scheme| {
-        scheme.credentials.iter().map(move |credential| {
-            let what = match &credential.from {
-                SecretSource::Environment(name) | SecretSource::EnvFile(name) => name.clone(),
-                SecretSource::File(path) => format!("the {} in {}", scheme.scheme, path.display()),
-                SecretSource::Literal => format!("the {}", scheme.scheme),
-            };
-            (what, credential)
-        })
-    })
+    let shared = config.auth.schemes().flat_map(|scheme| {
+        let what = format!("the {}", scheme.scheme);
+        scheme.credentials.iter().map(move |credential| (credential.words(&what), credential))
+    });
+    let kept = config.accounts.iter().flat_map(|accounts| {
+        let signing = match &accounts.tokens.keys {
+            TokenKeys::Secrets(secrets) => secrets.as_slice(),
+            TokenKeys::Pem(_) | TokenKeys::Made { .. } => &[],
+        };
+        let signing = signing.iter().map(|secret| (secret.words("the secret that signs tokens"), secret));
+        let store = accounts.store.encryption_key.iter();
+        signing.chain(store.map(|key| (key.words("the key of the store"), key)))
+    });
+    shared.chain(kept)
+}
+
+/// Whether anything is limited beside wrong credentials.
+pub fn limited(config: &Config) -> bool {
+    !config.limits.is_empty()
+        || config.routes.iter().any(|route| !route.limits.is_empty())
+        || config.roles.iter().any(|role| !role.limits.is_empty())
+}
+
+/// The name by which people know a key: that of the profile's system, else its path.
+pub fn name_of(config: &Config, key: &'static str) -> &'static str {
+    let profile = config.profile.and_then(profile::find);
+    profile.and_then(|profile| profile.dialect.name_of(key)).unwrap_or(key)
 }
 
 /// Listeners that other machines reach in clear, where nothing in front is said to end TLS.
@@ -147,7 +175,20 @@ fn open_door(loaded: &Loaded) -> Vec<Problem> {
     let production = config.environment == Environment::Production;
     let refuses = if production { "production refuses it: " } else { "" };
     let mut open = Vec::new();
-    for scheme in &config.auth.unset {
+    let unset = config.auth.unset.iter().filter(|scheme| {
+        // What was switched off may well be set.
+        config.auth.switched_off.is_none() || **scheme != Scheme::ApiKey
+    });
+    if let Some(name) = config.auth.switched_off {
+        open.push(
+            Problem::new(
+                &loaded.origin("auth.api_key.enabled"),
+                format!("{name} is false (open access): routes that ask for the API key stand open"),
+            )
+            .mend(format!("set {name} to true")),
+        );
+    }
+    for scheme in unset {
         let section = scheme.name().replace('-', "_");
         let name = section.to_uppercase();
         open.push(
@@ -168,4 +209,35 @@ fn open_door(loaded: &Loaded) -> Vec<Problem> {
         );
     }
     open
+}
+
+/// A store that whoever gets its file can read.
+fn store(loaded: &Loaded) -> Option<Problem> {
+    let store = &loaded.config.accounts.as_ref()?.store;
+    let name = name_of(&loaded.config, "store.encryption_key");
+    match &store.url {
+        StoreUrl::Sqlite(_) if store.encryption_key.is_none() => Some(
+            Problem::new(
+                &store.origin,
+                format!("production refuses a store in clear: {name} is not set"),
+            )
+            .mend(format!("set {name}; `portcullis generate encryption-key` makes one")),
+        ),
+        StoreUrl::Postgres { url, from: SecretSource::Literal } if has_password(url.expose()) => Some(
+            Problem::new(
+                &store.origin,
+                "production refuses a password of the store that stands in the configuration itself",
+            )
+            .mend("url = \"env:NAME\" or \"file:PATH\""),
+        ),
+        _ => None,
+    }
+}
+
+/// Whether one stands before the host, or among the parameters.
+fn has_password(url: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(url);
+    let (place, query) = text.split_once('?').unwrap_or((&text, ""));
+    let user = place.split_once("://").and_then(|(_, rest)| rest.rsplit_once('@')).map_or("", |(user, _)| user);
+    user.contains(':') || query.split('&').any(|it| it.starts_with("password="))
 }

@@ -23,9 +23,11 @@ pub(super) struct Surroundings<'a> {
 pub(super) fn auth(root: &Reader<'_>, around: &Surroundings<'_>) -> Auth {
     let section = root.section("auth");
     let mut unset = Vec::new();
+    let mut switched_off = None;
     let mut scheme = |name: &str, scheme: Scheme| match shared(&section.section(name), scheme, around) {
         Shared::Asked(config) => Some(config),
-        Shared::Open => {
+        Shared::Open(by) => {
+            switched_off = switched_off.or(by);
             unset.push(scheme);
             None
         }
@@ -59,6 +61,7 @@ pub(super) fn auth(root: &Reader<'_>, around: &Surroundings<'_>) -> Auth {
         ingest_token,
         api_key,
         unset,
+        switched_off,
         users: around.accounts,
         failures: failures.unwrap_or_else(|| Rate::per_minute(NonZeroU32::MIN)),
     };
@@ -75,16 +78,18 @@ pub(super) fn auth(root: &Reader<'_>, around: &Surroundings<'_>) -> Auth {
 /// What a section of shared secrets came to.
 enum Shared {
     Asked(SchemeConfig),
-    /// Routes that ask for it stand open.
-    Open,
+    /// Routes that ask for it stand open; by a name that switched it off, or because nothing is set.
+    Open(Option<&'static str>),
     No,
 }
 
 fn shared(reader: &Reader<'_>, scheme: Scheme, around: &Surroundings<'_>) -> Shared {
     let users = around.accounts && scheme == Scheme::ApiKey;
     let header = reader.leaf("header", credential_header).unwrap_or_default();
-    if scheme == Scheme::ApiKey && switched_off(reader, around.environment) {
-        return Shared::Open;
+    if scheme == Scheme::ApiKey
+        && let Some(name) = switched_off(reader, around.environment)
+    {
+        return Shared::Open(Some(name));
     }
     let role = role(reader, around.roles);
     let config = |credentials| SchemeConfig { scheme, header, credentials, users, role };
@@ -116,27 +121,30 @@ fn shared(reader: &Reader<'_>, scheme: Scheme, around: &Surroundings<'_>) -> Sha
     if !set.is_empty() || broken || users || (!unset.is_empty() && !open) {
         Shared::Asked(config(set))
     } else if open {
-        Shared::Open
+        Shared::Open(None)
     } else {
         Shared::No
     }
 }
 
-/// T-ENV-03, T-ENV-04: without a key outside production, where the configuration says so.
-fn switched_off(reader: &Reader<'_>, environment: Environment) -> bool {
+/// The name that switches the key off, where one does: never in production (T-ENV-03, T-ENV-04).
+fn switched_off(reader: &Reader<'_>, environment: Environment) -> Option<&'static str> {
+    const KEY: &str = "auth.api_key.enabled";
     if reader.boolean("enabled") {
-        return false;
+        return None;
     }
-    let production = environment == Environment::Production;
-    if production {
-        let origin = reader.origin_of("enabled");
-        let name = reader.context.name_for("auth.api_key.enabled").unwrap_or("auth.api_key.enabled");
-        reader.warn(
-            Problem::new(&origin, format!("{name} is false and has no effect: production asks for the key"))
-                .mend(format!("set {name} to true, or take it away")),
-        );
+    let name = reader.context.name_for(KEY).unwrap_or(KEY);
+    if environment == Environment::Development {
+        return Some(name);
     }
-    !production
+    reader.warn(
+        Problem::new(
+            &reader.origin_of("enabled"),
+            format!("{name} is false and has no effect: production asks for the key"),
+        )
+        .mend(format!("set {name} to true, or take it away")),
+    );
+    None
 }
 
 fn role(reader: &Reader<'_>, roles: &[Role]) -> Option<String> {

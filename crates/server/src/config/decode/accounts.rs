@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use portcullis_core::secret::Flaw;
+use portcullis_core::secret::{Flaw, Grade};
 
 use super::super::model::{
     ADMIN, Accounts, Devices, Environment, Lockout, PasswordHash, Passwords, Registration, Role, Server,
@@ -173,12 +173,13 @@ fn secrets_of(section: &Reader<'_>) -> Vec<super::super::model::Credential> {
         }
     }
     for credential in &set {
-        let why = if credential.strength.flaws().any(|flaw| flaw == Flaw::Placeholder) {
-            "it is a placeholder or a default that everybody knows".to_owned()
-        } else if credential.secret.len() < SHORTEST_SECRET {
-            format!("it has {} bytes, and {SHORTEST_SECRET} are the least", credential.secret.len())
-        } else {
-            continue;
+        let short = credential.secret.len() < SHORTEST_SECRET;
+        let unusable = |flaw: &Flaw| flaw.grade() == Grade::Unusable;
+        let why = match credential.strength.flaws().find(unusable) {
+            Some(flaw @ Flaw::Placeholder) => flaw.to_string(),
+            _ if short => format!("it has {} bytes, and {SHORTEST_SECRET} are the least", credential.secret.len()),
+            Some(flaw) => flaw.to_string(),
+            None => continue,
         };
         section.problem(
             Problem::new(

@@ -35,23 +35,14 @@ pub(super) fn limit(node: &Node, scope: Scope) -> Result<Limit, Complaint> {
     Ok(Limit { mode, name, shared: named.map(str::to_owned), ..limit })
 }
 
-/// A limit by identity applies to nobody where nobody proves anything, and one of who proves nothing where
-/// everybody must.
+/// A limit by identity applies to nobody where nobody proves anything.
 pub(super) fn by_identity(limits: &[Limit], auth: &Auth, routes: &[Route], context: &Context<'_>) {
-    let all = || routes.iter().map(|route| &route.auth).chain([&auth.default]);
-    let proves = all().any(|auth| *auth != RouteAuth::Open);
-    // The gateway's own endpoints are open where accounts are kept.
-    let anonymous = auth.users || all().any(RouteAuth::passes_nobody);
-    for limit in limits {
-        let (why, mend) = match limit.scope {
-            Scope::User | Scope::Key if !proves => {
-                ("no route proves anybody", "count `per ip`, or configure [auth.api_key]")
-            }
-            Scope::Anonymous if !anonymous => ("every route asks for a credential", "count `per ip`"),
-            _ => continue,
-        };
-        let message = format!("this limit counts per {}, and {why}: it can never apply", limit.scope);
-        context.problems.borrow_mut().push(Problem::new(&limit.origin, message).mend(mend));
+    let open = routes.iter().map(|route| &route.auth).chain([&auth.default]).all(|it| *it == RouteAuth::Open);
+    for limit in limits.iter().filter(|limit| open && needs_proof(limit.scope)) {
+        let message =
+            format!("this limit counts per {}, and no route proves anybody: it can never apply", limit.scope);
+        let problem = Problem::new(&limit.origin, message);
+        context.problems.borrow_mut().push(problem.mend("count `per ip`, or configure [auth.api_key]"));
     }
 }
 
@@ -63,20 +54,19 @@ pub(super) fn of_route(route: &Reader<'_>, auth: &RouteAuth) -> Vec<Limit> {
         }
         limit(node, Scope::Ip)
     });
-    for limit in &limits {
-        let (why, mend) = match limit.scope {
-            Scope::User | Scope::Key if *auth == RouteAuth::Open => {
-                ("the route proves nobody", "count `per ip`, or give the route an `auth`")
-            }
-            Scope::Anonymous if !auth.passes_nobody() => {
-                ("the route asks for a credential", "count `per ip`, or add \"anonymous\" to its `auth`")
-            }
-            _ => continue,
-        };
-        let message = format!("this limit counts per {}, and {why}: it can never apply", limit.scope);
-        route.problem(Problem::new(&limit.origin, message).mend(mend));
+    for limit in limits.iter().filter(|limit| *auth == RouteAuth::Open && needs_proof(limit.scope)) {
+        let message = format!(
+            "this limit counts per {}, and the route proves nobody: it can never apply",
+            limit.scope
+        );
+        let problem = Problem::new(&limit.origin, message);
+        route.problem(problem.mend("count `per ip`, or give the route an `auth`"));
     }
     limits
+}
+
+fn needs_proof(scope: Scope) -> bool {
+    matches!(scope, Scope::User | Scope::Key)
 }
 
 /// Limits of one name in several routes are one counter: it cannot have two sizes, or count a request twice.

@@ -21,7 +21,7 @@ use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use super::dialect::{Dialect, Meaning};
+use super::dialect::Dialect;
 use super::keys::{self, Fallback, Shape};
 use super::model::{Config, Environment, ReplaceErrors};
 use super::names::Names;
@@ -324,8 +324,7 @@ impl Context<'_> {
 
     /// The environment name by which the profile's system knows a key.
     pub fn name_for(&self, key: &str) -> Option<&'static str> {
-        let mut names = self.dialect?.names.iter();
-        names.find(|name| matches!(name.meaning, Meaning::Set(path) if path == key)).map(|name| name.name)
+        self.dialect?.name_of(key)
     }
 
     /// What the profile's system says where a name is not set that must be.

@@ -10,6 +10,7 @@ use super::super::model::{
     Caps, Environment, ListenAddress, Listener, Log, LogFormat, LogLevel, Server, Tls, Upstream,
     UpstreamAddress,
 };
+use super::super::origin::{Origin, TextKind};
 use super::super::problem::Problem;
 use super::super::tree::{Node, Value};
 use super::super::value::{self, Complaint};
@@ -136,15 +137,16 @@ pub(super) fn log(root: &Reader<'_>, environment: Environment) -> Log {
         _ => LogFormat::Json,
     };
     let file = log.path("file");
-    // The directory itself is made where it is not there; one in a place that is not there is not meant.
+    // A directory that names of the environment say is made; one in the file that is not there is not meant.
+    let origin = log.origin_of("file");
+    let written = matches!(&origin, Origin::Text { text, .. } if text.kind == TextKind::File);
     if let Some(file) = &file
-        && let Some(place) = file.parent().filter(|parent| !parent.is_dir()).and_then(Path::parent)
-        && !place.as_os_str().is_empty()
-        && !place.is_dir()
+        && written
+        && !file.parent().is_none_or(|parent| parent.as_os_str().is_empty() || parent.is_dir())
     {
         log.problem(
             Problem::new(
-                &log.origin_of("file"),
+                &origin,
                 format!("`log.file`: the directory of {} does not exist", file.display()),
             )
             .mend("make the directory, or name another"),

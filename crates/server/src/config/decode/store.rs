@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use portcullis_core::Secret;
+use portcullis_core::secret::Flaw;
 
 use super::super::model::{SecretSource, Store, StoreUrl, without_password};
 use super::super::origin::{Origin, TextKind};
@@ -18,6 +19,18 @@ pub(super) fn store(root: &Reader<'_>) -> Store {
     let section = root.section("store");
     let url = section.leaf("url", |node| store_url(node, &section));
     let encryption_key = secrets::one(&section, "encryption_key", "encryption-key");
+    // What was written with a key that everybody knows stays readable for everybody.
+    if let Some(key) = &encryption_key
+        && key.strength.flaws().any(|flaw| flaw == Flaw::Placeholder)
+    {
+        section.problem(
+            Problem::new(
+                &key.origin,
+                format!("{} encrypts nothing: {}", key.words("the key of the store"), Flaw::Placeholder),
+            )
+            .mend("`portcullis generate encryption-key` makes one that nobody guesses"),
+        );
+    }
     let store = Store {
         url: url.unwrap_or_else(|| StoreUrl::Sqlite(section.context.directory.join("portcullis.db"))),
         encryption_key,

@@ -52,10 +52,7 @@ pub(in super::super) fn apply(
     for name in dialect.names {
         let named = match names.value(name.name) {
             Ok(Some(named)) => named,
-            Ok(None) => {
-                applied.unset(name);
-                continue;
-            }
+            Ok(None) => continue,
             Err(complaint) => {
                 applied.problems.push(complaint.problem(&Origin::environment(name.name)));
                 continue;
@@ -89,8 +86,12 @@ impl Applied<'_> {
             Meaning::Number { at, form } => self.number(name, named, at, form),
             Meaning::Secret(scheme) => self.secret(name, named, &format!("auth.{scheme}.value")),
             Meaning::SecretAt(path) => self.secret(name, named, path),
-            Meaning::Origins(_) => {
+            Meaning::Origins => {
                 set(self.tree, "cors.origins", Node::text(named.value.trim(), named.origin.clone()));
+                if of_profile(find(self.tree, "cors.credentials")) {
+                    let leaf = Node::new(Value::Bool(true), named.origin.clone());
+                    set(self.tree, "cors.credentials", leaf);
+                }
             }
             Meaning::Database => {
                 self.facts.database = Some(named.origin.clone());
@@ -122,21 +123,6 @@ impl Applied<'_> {
         }
     }
 
-    /// What follows from a name that is not set.
-    fn unset(&mut self, name: &Name) {
-        let Meaning::Origins(words) = name.meaning else { return };
-        let said = |path: &str| {
-            let place = find(self.tree, path).and_then(|node| node.origin.place());
-            place.is_none_or(|(text, _)| text.kind != TextKind::Profile)
-        };
-        if !said("cors.origins") {
-            self.warnings.push(Warning(
-                Problem::new(&Origin::Default, format!("{} is not set: {words}", name.name))
-                    .mend(format!("{}=https://app.example.com", name.name)),
-            ));
-        }
-    }
-
     fn secret(&mut self, name: &Name, named: &Named, path: &str) {
         let reference = format!("env:{}", name.name);
         // A value that names it already (a list for rotation, say) is what the user wants.
@@ -149,9 +135,7 @@ impl Applied<'_> {
         let Some(on) = self.boolean(name, named) else { return };
         if !on && let Some(Value::Table(headers)) = self.tree.get_mut("headers").map(|it| &mut it.value) {
             // What the user wrote stands.
-            let of_profile =
-                |node: &Node| node.origin.place().is_some_and(|(text, _)| text.kind == TextKind::Profile);
-            headers.retain(|_, node| !of_profile(node));
+            headers.retain(|_, node| !of_profile(Some(node)));
         }
         let leaf = Node::new(Value::Bool(on), named.origin.clone());
         set(self.tree, "headers.secure", leaf);
@@ -298,6 +282,11 @@ impl Applied<'_> {
             Problem::new(&named.origin, format!("{} is `{}`: {what}", name.name, named.value)).mend(mend);
         self.problems.push(problem);
     }
+}
+
+/// Whether nobody said anything but the profile.
+fn of_profile(node: Option<&Node>) -> bool {
+    node.is_none_or(|node| node.origin.place().is_some_and(|(text, _)| text.kind == TextKind::Profile))
 }
 
 /// Names that nearly are one of the dialect: a typing error would otherwise leave a route open.

@@ -15,9 +15,9 @@ pub const ECHOTUNER: Dialect = Dialect {
         name("API_PORT", Meaning::Port, "8000", "Port to listen on", Example::Text("8000")),
         name(
             "ALLOWED_ORIGINS",
-            Meaning::Origins("no page of another origin may call"),
-            "none",
-            "Origins of pages that may call, with commas",
+            Meaning::Origins,
+            "*",
+            "Origins of pages that may call and send cookies, with commas; without it every page may call, and none may send cookies",
             Example::Text("http://localhost:3000,http://127.0.0.1:3000"),
         ),
         name(

@@ -31,6 +31,13 @@ pub struct Dialect {
     pub application: &'static [&'static str],
 }
 
+impl Dialect {
+    /// The name by which the system knows a key.
+    pub fn name_of(&self, key: &str) -> Option<&'static str> {
+        self.names.iter().find(|name| name.meaning.key() == key).map(|name| name.name)
+    }
+}
+
 /// One name.
 #[derive(Debug, Clone, Copy)]
 pub struct Name {
@@ -58,8 +65,8 @@ pub enum Meaning {
     Count(&'static str),
     /// The seconds of the window of the limit of that name.
     Window(&'static str),
-    /// Origins of pages. Where nobody says any, the words are a warning.
-    Origins(&'static str),
+    /// Origins of pages, which may send cookies; where nobody says any, all may call and none may.
+    Origins,
     /// Whether the security headers of profile and gateway are written.
     SecureHeaders,
     /// Whether the listener speaks TLS: with the files that other names say.
@@ -149,7 +156,7 @@ impl Meaning {
             Meaning::Number { at: At::Key(path), .. } | Meaning::SecretAt(path) => (*path).to_owned(),
             Meaning::Number { at: At::Tier(role), .. } => format!("roles.{role}.limit"),
             Meaning::Count(name) | Meaning::Window(name) => format!("the limit `{name}`"),
-            Meaning::Origins(_) => "cors.origins".to_owned(),
+            Meaning::Origins => "cors.origins".to_owned(),
             Meaning::SecureHeaders => "headers".to_owned(),
             Meaning::Tls => "server.tls".to_owned(),
             Meaning::Database => "store.url".to_owned(),

@@ -6,11 +6,10 @@ use portcullis_core::identity::Scheme;
 use portcullis_core::quota::Scope;
 use portcullis_core::secret::Grade;
 
-use super::super::dialect::Meaning;
 use super::super::model::{
     CorsHeaders, Environment, HeaderAction, LogLevel, Origins, ReplaceErrors, RouteAuth, SecretSource,
 };
-use super::super::profile::{PROFILES, find};
+use super::super::profile::find;
 use super::Case;
 
 const TOKEN: &str = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08";
@@ -438,9 +437,5 @@ fn every_name_of_the_interface_is_in_its_dialect() {
         for name in names.split(' ') {
             assert!(dialect.names.iter().any(|it| it.name == name), "{profile}: {name}");
         }
-    }
-    for profile in PROFILES {
-        let later = profile.dialect.names.iter().filter(|name| name.meaning == Meaning::Later).count();
-        assert_eq!(later == 0, profile.available(), "{}", profile.name);
     }
 }

@@ -1,5 +1,6 @@
 //! Whether credentials are asked for, are strong, and are kept where they belong.
 
+use portcullis_core::identity::Scheme;
 use portcullis_core::secret::Grade;
 
 use super::{Item, Subject};
@@ -10,8 +11,16 @@ use crate::config::production;
 pub(super) fn configured(subject: &Subject<'_>) -> Item {
     const ID: &str = "authentication";
     const TITLE: &str = "API key authentication";
-    let schemes: Vec<String> =
-        subject.config.auth.schemes().map(|it| format!("{} in {}", it.scheme, it.header)).collect();
+    let auth = &subject.config.auth;
+    let mut schemes: Vec<String> =
+        auth.schemes().map(|it| format!("{} in {}", it.scheme, it.header)).collect();
+    if auth.users {
+        schemes.extend(["access tokens".to_owned(), "sessions".to_owned()]);
+    }
+    if let Some(name) = auth.switched_off {
+        let finding = format!("{name} is false: routes that ask for the API key stand open");
+        return Item::fail(ID, TITLE, finding, format!("{name}=true"));
+    }
     if !schemes.is_empty() {
         return Item::pass(ID, TITLE, format!("asked for: {}", schemes.join(", ")));
     }
@@ -26,7 +35,9 @@ pub(super) fn configured(subject: &Subject<'_>) -> Item {
 pub(super) fn strength(subject: &Subject<'_>) -> Item {
     const ID: &str = "credential-strength";
     const TITLE: &str = "token strength";
-    if let Some(scheme) = subject.config.auth.unset.first() {
+    let auth = &subject.config.auth;
+    let unset = auth.unset.iter().find(|scheme| auth.switched_off.is_none() || **scheme != Scheme::ApiKey);
+    if let Some(scheme) = unset {
         let name = scheme.name().replace('-', "_").to_uppercase();
         return Item::fail(
             ID,
@@ -44,6 +55,7 @@ pub(super) fn strength(subject: &Subject<'_>) -> Item {
         return if flaw.grade() == Grade::Unusable { item.unsafe_in_production(subject) } else { item };
     }
     match judged {
+        0 if auth.users => Item::pass(ID, TITLE, "made by the gateway, from random bytes"),
         0 => Item::fail(ID, TITLE, "there is none", "configure [auth.api_key] or [auth.ingest_token]"),
         1 => Item::pass(ID, TITLE, "cannot be guessed"),
         several => Item::pass(ID, TITLE, format!("none of {several} can be guessed")),
@@ -80,6 +92,22 @@ pub(super) fn storage(subject: &Subject<'_>) -> Item {
     }
 }
 
+/// T-ENV-09, T-CK-04: passwords that stand in the code of an application are changed.
+pub(super) fn known_passwords(subject: &Subject<'_>) -> Item {
+    const ID: &str = "default-passwords";
+    const TITLE: &str = "default passwords";
+    match subject.loaded.facts.known_passwords.first() {
+        None => Item::pass(ID, TITLE, "none is in use, and no account comes with the gateway"),
+        Some((name, origin)) => Item::warn(
+            ID,
+            TITLE,
+            format!("{name} is a default that everybody knows ({origin})"),
+            format!("change {name} where it is set and in the database"),
+        )
+        .unsafe_in_production(subject),
+    }
+}
+
 /// P-TOK-12: routes that anybody may use are named, so that they are meant.
 pub(super) fn open_routes(subject: &Subject<'_>) -> Item {
     const ID: &str = "open-routes";
@@ -88,9 +116,13 @@ pub(super) fn open_routes(subject: &Subject<'_>) -> Item {
     let open: Vec<&str> = config
         .routes
         .iter()
-        .filter(|route| route.auth == RouteAuth::Open)
+        .filter(|route| route.auth.passes_nobody())
         .map(|route| route.pattern.text.as_str())
         .collect();
+    if matches!(config.auth.default, RouteAuth::Optional(_)) {
+        let finding = "routes pass who shows no credential; the application judges who may";
+        return Item::pass(ID, TITLE, finding);
+    }
     if config.auth.default == RouteAuth::Open && !config.server.closed {
         return Item::warn(
             ID,

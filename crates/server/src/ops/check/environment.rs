@@ -28,6 +28,9 @@ pub(super) fn debug(subject: &Subject<'_>) -> Item {
     if let Some(origin) = &facts.debug {
         return Item::warn(ID, TITLE, format!("on ({origin})"), "DEBUG=false").unsafe_in_production(subject);
     }
+    if let Some(origin) = &facts.debug_by_default {
+        return Item::warn(ID, TITLE, format!("on ({origin})"), "DEBUG=false");
+    }
     if let Some(origin) = &facts.reload {
         return Item::warn(ID, TITLE, format!("off, but code is reloaded ({origin})"), "RELOAD=false");
     }

@@ -2,6 +2,7 @@
 
 use super::{Item, Subject};
 use crate::config::model::{Limit, Mode};
+use crate::config::production;
 
 /// P-BP-01, K-CK-01: a limit is set, and refuses.
 pub(super) fn requests(subject: &Subject<'_>) -> Item {
@@ -9,10 +10,23 @@ pub(super) fn requests(subject: &Subject<'_>) -> Item {
     const TITLE: &str = "rate limits";
     const MEND: &str = "[[limits]] with rate = \"100/minute per ip\"";
     let config = subject.config;
+    if !config.limiter {
+        let name = production::name_of(config, "limiter.enabled");
+        return Item::fail(ID, TITLE, format!("{name} is false: none is in force"), format!("{name}=true"));
+    }
     let words = |limit: &Limit| format!("{} per {}", limit.rate, limit.scope);
     let enforced = |limit: &&Limit| limit.mode == Mode::Enforce;
-    if let Some(limit) = config.limits.iter().find(enforced) {
-        return Item::pass(ID, TITLE, format!("{} on every route", words(limit)));
+    let tiers: Vec<String> = config
+        .roles
+        .iter()
+        .filter_map(|role| Some(format!("{} for {}", words(role.limits.iter().find(enforced)?), role.name)))
+        .collect();
+    let general = config.limits.iter().find(enforced).map(|limit| format!("{} on every route", words(limit)));
+    if let Some(general) = general {
+        return Item::pass(ID, TITLE, [general].into_iter().chain(tiers).collect::<Vec<_>>().join(", "));
+    }
+    if !tiers.is_empty() {
+        return Item::pass(ID, TITLE, tiers.join(", "));
     }
     let of_route = config.routes.iter().filter(|route| route.mode == Mode::Enforce).find_map(|route| {
         route.limits.iter().find(enforced).map(|limit| format!("{} on {}", words(limit), route.pattern.text))

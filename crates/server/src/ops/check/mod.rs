@@ -1,6 +1,7 @@
 //! The production checklist: every item that configuration and environment can answer. A new item is a file
 //! (or a function in one) and a line in `ITEMS`.
 
+mod accounts;
 mod application;
 mod authentication;
 mod environment;
@@ -52,6 +53,10 @@ const ITEMS: &[fn(&Subject<'_>) -> Item] = &[
     authentication::strength,
     authentication::storage,
     authentication::open_routes,
+    authentication::known_passwords,
+    accounts::store,
+    accounts::lockout,
+    accounts::registration,
     limits::requests,
     limits::failures,
     network::bind_address,
