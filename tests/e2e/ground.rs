@@ -1,7 +1,7 @@
 //! The ground the other tests stand on: client, upstream, application and shell, without a gateway.
 
 use portcullis_tests::{
-    Answer, Application, Connection, Request, Scratch, System, Upstream, guide_command, shell,
+    Answer, Application, Connection, Postgres, Request, Scratch, System, Upstream, guide_command, shell, totp,
 };
 
 #[test]
@@ -67,4 +67,27 @@ fn a_folder_is_gone_with_its_test() {
     let path = folder.path().to_owned();
     drop(folder);
     assert!(!path.exists());
+}
+
+/// RFC 6238, appendix B.
+#[test]
+fn one_time_codes_are_those_of_the_rfc() {
+    let secret = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ";
+    assert_eq!(totp(secret, 59, 0), "287082");
+    assert_eq!(totp(secret, 1_111_111_109, 0), "081804");
+    assert_eq!(totp(secret, 1_111_111_139, -1), "081804");
+    assert_eq!(totp(secret, 1_234_567_860, 1), "005924");
+}
+
+#[test]
+fn the_database_server_asks_for_its_password_and_keeps_what_it_had() {
+    let mut postgres = Postgres::start();
+    let folder = Scratch::new();
+    let ask = |url: &str, sql: &str| shell(&format!("psql -qtA '{url}' -c '{sql}' 2>&1 || true"), &folder);
+    assert_eq!(ask(&postgres.url(), "create table a (b int); insert into a values (7)"), "");
+    assert!(ask(&postgres.url().replace(postgres.password(), "wrong"), "select 1").contains("password"));
+    postgres.stop();
+    postgres.start_again();
+    assert_eq!(ask(&postgres.url(), "select b from a"), "7\n");
+    assert!(postgres.dump().contains("VALUES (7)"));
 }

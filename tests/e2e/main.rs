@@ -3,6 +3,7 @@
 //! A test that shows a claim of `docs/contract.md` carries its ID in its name.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on fails")]
 
+mod accounts;
 mod apps;
 mod btc;
 mod docs;

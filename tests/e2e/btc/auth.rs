@@ -202,7 +202,7 @@ fn b_auth_22_a_second_factor_is_asked_for_once_it_is_confirmed() {
     let secret = enrolled["secret"].as_str().unwrap_or_else(|| panic!("{enrolled}")).to_owned();
     // Until then the password is enough.
     behind.accounts.login("careful");
-    let confirm = json!({ "totp": totp(&secret, unix_seconds(), 0) });
+    let confirm = json!({ "code": totp(&secret, unix_seconds(), 0) });
     behind.accounts.done(&behind.accounts.post("/auth/totp/confirm", &confirm).bearer(&login.access));
     let answer = behind.accounts.try_login("careful", PASSWORD);
     assert_eq!(answer.status, 401, "{}", answer.text());

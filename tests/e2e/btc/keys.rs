@@ -142,14 +142,13 @@ fn b_key_05_every_application_of_a_user_may_have_a_key_of_its_own() {
 fn b_key_06_a_key_can_be_rotated_with_an_overlap_and_has_an_end() {
     let behind = Behind::start();
     let login = behind.accounts.newcomer("newuser");
-    let old = behind.accounts.key(&login.access, &json!({ "name": "robot", "expires_in_days": 365 }));
+    let old = behind.accounts.key(&login.access, &json!({ "name": "robot", "expires_in": 365 * 86_400 }));
     let listed = behind.accounts.done(&behind.accounts.get("/auth/api-keys").bearer(&login.access));
     let listed = listed.to_string();
     assert!(ends_in_a_year(&listed), "{listed}");
 
-    let rotate = behind
-        .accounts
-        .post(&format!("/auth/api-keys/{}/rotate", old.id), &json!({ "overlap_seconds": 3600 }));
+    let rotate =
+        behind.accounts.post(&format!("/auth/api-keys/{}/rotate", old.id), &json!({ "overlap": 3600 }));
     let body = behind.accounts.done(&rotate.bearer(&login.access));
     let new = body["api_key"].as_str().unwrap_or_else(|| panic!("{body}"));
     assert_ne!(new, old.key);
