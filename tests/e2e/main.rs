@@ -8,6 +8,7 @@ mod apps;
 mod btc;
 mod docs;
 mod echotuner;
+mod five;
 mod ground;
 mod kalshi;
 mod plane;

@@ -19,6 +19,7 @@ mod postgres;
 mod refresh;
 mod roles;
 mod store;
+mod storm;
 mod totp;
 
 /// A key of the store: 32 bytes in base64.
