@@ -24,7 +24,7 @@ fn toil(gateway: &Gateway, accounts: Accounts, round: usize) -> Acknowledged {
     std::thread::scope(|scope| {
         let work = scope.spawn(|| {
             let mut done = Acknowledged { refresh: Some(admin.refresh.clone()), ..Acknowledged::default() };
-            let (mut login, mut number) = (admin.clone(), 0);
+            let (mut login, mut number) = (admin.clone(), 0_usize);
             while !stop.load(Ordering::SeqCst) {
                 number += 1;
                 let told = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
@@ -53,7 +53,7 @@ fn one(accounts: &Accounts, login: &mut Login, done: &mut Acknowledged, round: u
     let body = json!({ "user": format!("root{round}"), "name": name });
     let made = accounts.done(&accounts.post("/admin/keys", &body).bearer(&login.access));
     let (key, id) = (made["api_key"].as_str().unwrap().to_owned(), made["id"].as_str().unwrap().to_owned());
-    if number % 2 == 0 {
+    if number.is_multiple_of(2) {
         let revoke = accounts.delete(&format!("/admin/keys/{id}")).bearer(&login.access);
         if accounts.send(&revoke).status < 300 {
             done.revoked.push(key);
@@ -61,14 +61,14 @@ fn one(accounts: &Accounts, login: &mut Login, done: &mut Acknowledged, round: u
     } else {
         done.keys.push(key);
     }
-    if number % 3 == 0 {
+    if number.is_multiple_of(3) {
         // Whether it was taken is not known until the answer is there.
         let old = done.refresh.take().unwrap();
         *login = Login::of(&accounts.refresh(&old));
         done.used.push(old);
         done.refresh = Some(login.refresh.clone());
     }
-    if number % 5 == 0 {
+    if number.is_multiple_of(5) {
         accounts.register(&name);
         done.users.push(name);
     }

@@ -18,7 +18,7 @@ fn no_forged_token_gets_in_however_it_was_made() {
     let token = Jwt::read(&login.access);
     let status = |token: &str| work().bearer(token).send_to(gateway.address()).status;
     assert_eq!(status(&token.signed(SECRET)), 200, "made by hand as the gateway makes it");
-    let now = unix_seconds() as i64;
+    let now = unix_seconds().cast_signed();
     let of = |name: &str, value: serde_json::Value| token.clone().claim(name, value).signed(SECRET);
     let headed = |name: &str, value: serde_json::Value| token.clone().header(name, value);
     let forged = [

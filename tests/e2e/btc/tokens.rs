@@ -15,7 +15,7 @@ fn b_auth_10_a_token_says_who_it_is_for_how_long_and_what_kind_it_is() {
         for name in ["iss", "aud", "jti"] {
             assert!(!token.text(name).is_empty(), "{name}: {}", token.claims);
         }
-        let now = unix_seconds() as i64;
+        let now = unix_seconds().cast_signed();
         assert!((now - 30..=now).contains(&token.number("iat")), "{}", token.claims);
         assert!(token.number("exp") > token.number("iat"));
     }

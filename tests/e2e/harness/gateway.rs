@@ -117,6 +117,7 @@ impl Launch {
 
     /// Another command in the same folder, with the same environment, profile and configuration: what an operator
     /// does beside a gateway that runs, or that has ended.
+    #[must_use]
     pub fn beside(&self, command: &str) -> Self {
         let mut beside = Self::within(Arc::clone(&self.folder), command);
         beside.environment.clone_from(&self.environment);
