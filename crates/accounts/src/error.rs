@@ -1,6 +1,7 @@
 //! Why an act on an account was not done.
 
 use std::borrow::Cow;
+use std::fmt;
 
 use portcullis_core::port::{StoreError, UserField};
 
@@ -9,7 +10,7 @@ use crate::random::RandomError;
 use crate::token::SignError;
 
 /// A refusal or a failure. What is told to the client never says which half of a credential was wrong.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 pub enum AccountError {
     /// The name belongs to somebody.
     #[error("the user name is taken")]
@@ -71,7 +72,10 @@ pub enum AccountError {
     InvalidRefresh,
     /// A refresh token that had been used: its login was ended.
     #[error("a refresh token was used twice")]
-    ReusedRefresh,
+    ReusedRefresh {
+        /// Whose login it was, for the log.
+        user: Box<str>,
+    },
     /// As many live keys as a user may have.
     #[error("at most {0} API keys")]
     TooManyKeys(u32),
@@ -126,7 +130,7 @@ impl AccountError {
             AccountError::NoTotp => "totp-missing",
             AccountError::LockedOut { .. } => "locked-out",
             AccountError::InvalidRefresh => "invalid-refresh",
-            AccountError::ReusedRefresh => "reused-refresh",
+            AccountError::ReusedRefresh { .. } => "reused-refresh",
             AccountError::TooManyKeys(_) => "too-many-keys",
             AccountError::TooManyDevices(_) => "too-many-devices",
             AccountError::UnknownDevice => "unknown-device",
@@ -148,7 +152,7 @@ impl AccountError {
             | AccountError::TotpRequired { .. }
             | AccountError::InvalidTotp
             | AccountError::InvalidRefresh
-            | AccountError::ReusedRefresh
+            | AccountError::ReusedRefresh { .. }
             | AccountError::UnknownDevice => 401,
             AccountError::RegistrationClosed
             | AccountError::RoleNotAllowed
@@ -180,7 +184,7 @@ impl AccountError {
             AccountError::TotpRequired { .. } => "Second factor required".into(),
             AccountError::InvalidTotp => "Invalid code".into(),
             AccountError::LockedOut { .. } => "Too many failed attempts".into(),
-            AccountError::InvalidRefresh | AccountError::ReusedRefresh => "Invalid token".into(),
+            AccountError::InvalidRefresh | AccountError::ReusedRefresh { .. } => "Invalid token".into(),
             AccountError::UnknownDevice => "Invalid device".into(),
             AccountError::Store(StoreError::Missing(_)) | AccountError::NotFound(_) => "Not found".into(),
             AccountError::Store(_) => "Accounts cannot be reached at the moment".into(),
@@ -196,6 +200,13 @@ impl AccountError {
             AccountError::Store(StoreError::Unavailable(_)) => Some(5),
             _ => None,
         }
+    }
+}
+
+/// What the client goes on with is no more to be seen in a log than a password.
+impl fmt::Debug for AccountError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({self})", self.code())
     }
 }
 

@@ -29,6 +29,13 @@ pub(crate) struct Allowance {
     by_address: Rate,
 }
 
+/// A try that counts as failed as long as nobody says otherwise.
+#[derive(Debug)]
+pub(crate) struct Counted {
+    places: [(LimitKey, LimitKey, Rate); 2],
+    now: u64,
+}
+
 impl Allowance {
     /// `attempts` failures of one name within `window_s` seconds. Both are at least 1.
     pub(crate) fn new(attempts: u32, window_s: u32) -> Self {
@@ -48,31 +55,40 @@ impl Lockout {
         Ok(Self { table: LimitTable::new(BYTES), seed: [half(random::bytes()?), half(random::bytes()?)] })
     }
 
-    /// After how many seconds this name may be tried from there; none for now.
-    pub(crate) fn locked_s(
+    /// Counts a try as failed before it is made, so that of many at once no more are made than may fail. The
+    /// error is after how many seconds the next one may be made.
+    pub(crate) fn begin(
         &self,
         name: &str,
         from: IpAddr,
         allowance: Allowance,
         now_ms: i64,
-    ) -> Option<u64> {
-        let now_ms = now_ms.unsigned_abs();
-        let by_name = self.table.peek(self.name(name), self.shared(NAME, from), &allowance.by_name, now_ms);
-        let by_address =
-            self.table.peek(self.address(from), self.shared(ADDRESS, from), &allowance.by_address, now_ms);
-        [by_name, by_address]
-            .into_iter()
-            .filter(|verdict| !verdict.admitted)
-            .map(|verdict| verdict.retry_after_ms.div_ceil(1000).max(1))
-            .max()
+    ) -> Result<Counted, u64> {
+        let now = now_ms.unsigned_abs();
+        let places = [
+            (self.address(from), self.shared(ADDRESS, from), allowance.by_address),
+            (self.name(name), self.shared(NAME, from), allowance.by_name),
+        ];
+        for (place, (key, overflow, rate)) in places.iter().enumerate() {
+            let verdict = self.table.take(*key, *overflow, rate, now);
+            if !verdict.admitted {
+                // A try that is not made has not failed.
+                self.give_back(&places[..place], now);
+                return Err(verdict.retry_after_ms.div_ceil(1000).max(1));
+            }
+        }
+        Ok(Counted { places, now })
     }
 
-    /// Counts a failure; true when it is the one that locks out.
-    pub(crate) fn failed(&self, name: &str, from: IpAddr, allowance: Allowance, now_ms: i64) -> bool {
-        let now = now_ms.unsigned_abs();
-        self.table.take(self.name(name), self.shared(NAME, from), &allowance.by_name, now);
-        self.table.take(self.address(from), self.shared(ADDRESS, from), &allowance.by_address, now);
-        self.locked_s(name, from, allowance, now_ms).is_some()
+    /// The try did not fail.
+    pub(crate) fn succeeded(&self, counted: &Counted) {
+        self.give_back(&counted.places, counted.now);
+    }
+
+    fn give_back(&self, places: &[(LimitKey, LimitKey, Rate)], now: u64) {
+        for (key, overflow, rate) in places {
+            self.table.give_back(*key, *overflow, rate, now);
+        }
     }
 
     fn name(&self, name: &str) -> LimitKey {
@@ -90,32 +106,77 @@ impl Lockout {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     const HERE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 1));
     const THERE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(198, 51, 100, 1));
 
     #[test]
-    fn the_fifth_failure_locks_the_name_out_everywhere_until_the_window_is_over() {
+    fn after_five_failures_the_name_is_locked_out_everywhere_until_the_window_is_over() {
         let (lockout, allowance) = (Lockout::new().unwrap(), Allowance::new(5, 300));
-        for try_number in 0..4 {
-            assert!(!lockout.failed("alice", HERE, allowance, try_number), "{try_number}");
+        for now_ms in 0..5 {
+            lockout.begin(if now_ms % 2 == 0 { "alice" } else { "Alice" }, HERE, allowance, now_ms).unwrap();
         }
-        assert_eq!(lockout.locked_s("alice", HERE, allowance, 4), None);
-        assert!(lockout.failed("Alice", HERE, allowance, 4), "letter case makes no other name");
-        let wait = lockout.locked_s("alice", THERE, allowance, 5).unwrap();
+        let wait = lockout.begin("alice", THERE, allowance, 5).unwrap_err();
         assert!((299..=301).contains(&wait), "{wait}");
-        assert_eq!(lockout.locked_s("bob", HERE, allowance, 5), None);
-        assert_eq!(lockout.locked_s("alice", HERE, allowance, 301_000), None);
+        lockout.begin("bob", HERE, allowance, 5).unwrap();
+        lockout.begin("alice", HERE, allowance, 301_000).unwrap();
+    }
+
+    #[test]
+    fn what_succeeds_and_what_is_refused_counts_for_nothing() {
+        let (lockout, allowance) = (Lockout::new().unwrap(), Allowance::new(5, 300));
+        for now_ms in 0..1000 {
+            let counted = lockout.begin("alice", HERE, allowance, now_ms).unwrap();
+            lockout.succeeded(&counted);
+        }
+        for now_ms in 1000..1005 {
+            lockout.begin("alice", HERE, allowance, now_ms).unwrap();
+        }
+        for now_ms in 1005..1100 {
+            lockout.begin("alice", HERE, allowance, now_ms).unwrap_err();
+        }
+        for name in 0..45 {
+            lockout.begin(&format!("user{name}"), HERE, allowance, 1100).unwrap();
+        }
+        lockout.begin("user45", HERE, allowance, 1100).unwrap_err();
     }
 
     #[test]
     fn an_address_that_tries_many_names_is_locked_out_for_all() {
         let (lockout, allowance) = (Lockout::new().unwrap(), Allowance::new(5, 300));
         for name in 0..50 {
-            lockout.failed(&format!("user{name}"), HERE, allowance, name);
+            lockout.begin(&format!("user{name}"), HERE, allowance, name).unwrap();
         }
-        assert!(lockout.locked_s("somebody-new", HERE, allowance, 51).is_some());
-        assert_eq!(lockout.locked_s("somebody-new", THERE, allowance, 51), None);
+        lockout.begin("somebody-new", HERE, allowance, 51).unwrap_err();
+        lockout.begin("somebody-new", THERE, allowance, 51).unwrap();
+    }
+
+    proptest! {
+        #[test]
+        fn no_window_has_more_failures_than_are_allowed(
+            attempts in 1..12_u32, window_s in 1..600_u32, gaps in prop::collection::vec(0..120_000_i64, 1..60),
+        ) {
+            let (lockout, allowance) = (Lockout::new().unwrap(), Allowance::new(attempts, window_s));
+            let mut now_ms = 1_700_000_000_000;
+            let mut failed: Vec<i64> = Vec::new();
+            for gap_ms in gaps {
+                now_ms += gap_ms;
+                let in_window = |at: &&i64| now_ms - **at < i64::from(window_s) * 1000;
+                let before = failed.iter().filter(in_window).count();
+                match lockout.begin("alice", HERE, allowance, now_ms) {
+                    Ok(_) => {
+                        prop_assert!(before < attempts as usize);
+                        failed.push(now_ms);
+                    }
+                    Err(wait_s) => {
+                        prop_assert!(before + 1 >= attempts as usize || window_s > 65, "refused too early");
+                        prop_assert!(wait_s <= u64::from(window_s) + 1);
+                    }
+                }
+            }
+        }
     }
 }

@@ -43,3 +43,15 @@ pub struct AccountSettings {
     /// What authenticator apps show.
     pub totp_issuer: String,
 }
+
+/// Whether who has the role `holder` may hand out `role`: the same one, or one that is known to be less. `order`
+/// names roles from fewest to most rights; `admin` is above all, wherever it stands.
+pub(crate) fn is_within(order: &[String], role: &str, holder: &str) -> bool {
+    let rank = |role: &str| match role {
+        ADMIN => Some(usize::MAX),
+        role => order.iter().position(|known| known == role),
+    };
+    role == holder
+        || holder == ADMIN
+        || rank(role).zip(rank(holder)).is_some_and(|(role, holder)| role < holder)
+}

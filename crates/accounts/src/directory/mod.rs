@@ -3,35 +3,41 @@
 //! Loaded from the store once, then kept by following its change log. Nothing here waits for a disk: a key, a
 //! session or a token costs one or two look-ups in sharded maps, and no allocation once its identity was made.
 
-mod entry;
 mod follow;
-mod shards;
+mod limits;
+mod logins;
+mod people;
+mod shard;
+mod table;
 #[cfg(test)]
 mod tests;
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU32, AtomicU64, Ordering};
 
-use arc_swap::ArcSwap;
-use parking_lot::Mutex;
+use arc_swap::{ArcSwap, Guard};
+use parking_lot::{Mutex, RwLock};
 use portcullis_core::identity::Scheme;
-use portcullis_core::port::KeyDigest;
 use portcullis_core::{Id, Identity};
 
 use crate::key;
 use crate::random;
+use crate::settings;
 use crate::token::AccessClaims;
-use entry::{KeyEntry, Remembered, SessionEntry, UserEntry};
 pub use follow::Followed;
-use shards::Shards;
+use follow::Position;
+use limits::{Granted, Known, Limits};
+use logins::Logins;
+use people::{People, Person, Standing};
+use table::{Entry, Table, Use};
 
 /// How often it is noted that a credential was used, in milliseconds.
 const NOTED_MS: i64 = 60_000;
-/// How many uses wait to be noted in the store; more are noted at their next use.
-const NOTES: usize = 65_536;
-/// How many logins have their identity remembered.
-const LOGINS: usize = 65_536;
+/// A key is no longer than this: the longest prefix, and what stands behind it.
+const LONGEST_KEY: usize = 16 + key::LENGTH;
+/// The length of a session's secret id.
+const SESSION_LENGTH: usize = 43;
 
 /// What the directory is told of the configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,6 +50,26 @@ pub struct DirectorySettings {
     pub revoked_ms: i64,
     /// Roles from fewest to most rights. One that is not named is above none; `admin` is above all.
     pub roles: Vec<String>,
+    /// How many identities are kept made, for keys, sessions and logins each; read when the directory is
+    /// loaded. One takes about 250 octets. Whose is not among them has it made at each check, which costs
+    /// less than a microsecond.
+    pub identities: usize,
+    /// Once it follows a store: how long it serves without having heard of it, in milliseconds. After that it
+    /// lets nobody in, since a revocation made elsewhere may have been missed.
+    pub stale_after_ms: i64,
+}
+
+impl Default for DirectorySettings {
+    fn default() -> Self {
+        Self {
+            key_prefix: "pk_".to_owned(),
+            session_idle_ms: None,
+            revoked_ms: 86_400_000,
+            roles: vec!["free".to_owned(), "premium".to_owned(), settings::ADMIN.to_owned()],
+            identities: 131_072,
+            stale_after_ms: 60_000,
+        }
+    }
 }
 
 /// What was found about a credential.
@@ -55,40 +81,45 @@ pub enum Judgement {
     Expired,
     /// It is not valid.
     Rejected,
-    /// The directory was not loaded: whether it is valid cannot be told.
+    /// The directory was not loaded, or has not heard of the store for too long: whether it is valid cannot
+    /// be told.
     Unavailable,
 }
 
 /// Users, keys, sessions and devices in memory. One for the life of the process.
 pub struct Directory {
     settings: ArcSwap<DirectorySettings>,
+    /// Grows with every change of the settings, on which identities depend.
+    rules: AtomicU32,
     tables: ArcSwap<Tables>,
-    loaded: AtomicBool,
-    /// The number of the last change that was applied.
-    last_change: AtomicI64,
     /// Grows with every change that ends or limits something.
     epoch: AtomicU64,
+    /// When the store was last heard of; `i64::MAX` as long as nobody follows it.
+    heard_ms: AtomicI64,
     /// Held while something is read from the store and put in, so that the older of two readings never stands.
-    applying: Mutex<()>,
-    used_keys: Mutex<Vec<(Id, i64)>>,
-    seen_sessions: Mutex<Vec<(Id, i64)>>,
+    position: Mutex<Position>,
 }
 
-#[derive(Debug, Default)]
+/// Everything that is read from a store. Reading anew makes all of it anew.
+#[derive(Debug)]
 struct Tables {
-    users: Shards<Arc<UserEntry>>,
-    /// By the first half of their digest.
-    keys: Shards<Arc<KeyEntry>>,
-    /// The digest's half by the id.
-    key_ids: Shards<u128>,
-    sessions: Shards<Arc<SessionEntry>>,
-    session_ids: Shards<u128>,
-    /// The user of each registered device.
-    devices: Shards<Id>,
-    /// When each ended family ended.
-    revoked: Shards<i64>,
-    /// The identities of logins that were used lately, by family.
-    logins: Shards<Arc<Remembered>>,
+    /// False before the first reading.
+    loaded: bool,
+    people: People,
+    keys: Table<Option<Arc<Limits>>>,
+    limits: Known,
+    sessions: Table<Bound>,
+    /// Registered devices and whose they are.
+    devices: RwLock<std::collections::HashMap<Id, Arc<Person>>>,
+    logins: Logins,
+}
+
+/// What only a session has.
+#[derive(Debug, PartialEq, Eq)]
+struct Bound {
+    /// An id in octets: aligned, it would take 32.
+    device: Option<[u8; 16]>,
+    created_ms: i64,
 }
 
 impl Directory {
@@ -96,113 +127,103 @@ impl Directory {
     pub fn new(settings: DirectorySettings) -> Self {
         Self {
             settings: ArcSwap::from_pointee(settings),
-            tables: ArcSwap::default(),
-            loaded: AtomicBool::new(false),
-            last_change: AtomicI64::new(0),
+            rules: AtomicU32::new(0),
+            tables: ArcSwap::from_pointee(Tables::new(0)),
             epoch: AtomicU64::new(0),
-            applying: Mutex::new(()),
-            used_keys: Mutex::default(),
-            seen_sessions: Mutex::default(),
+            heard_ms: AtomicI64::new(i64::MAX),
+            position: Mutex::default(),
         }
     }
 
     /// Takes over other settings.
     pub fn replace_settings(&self, settings: DirectorySettings) {
         self.settings.store(Arc::new(settings));
+        // Identities carry the rules they were made under: those read before this are made anew.
+        self.rules.fetch_add(1, Ordering::AcqRel);
+        self.moved();
     }
 
     /// Judges an API key.
     pub fn api_key(&self, presented: &[u8], now_ms: i64) -> Judgement {
-        if !self.is_loaded() {
-            return Judgement::Unavailable;
-        }
-        let settings = self.settings.load();
+        let Some(room) = self.room(now_ms) else { return Judgement::Unavailable };
         // A typing error costs no digest. Keys of an earlier prefix go on.
-        if presented.starts_with(settings.key_prefix.as_bytes())
-            && !key::is_well_formed(presented, &settings.key_prefix)
+        let prefix = &room.settings.key_prefix;
+        if presented.len() > LONGEST_KEY
+            || presented.starts_with(prefix.as_bytes()) && !key::is_well_formed(presented, prefix)
         {
             return Judgement::Rejected;
         }
-        let tables = self.tables.load();
-        let Some(entry) = tables.keys.find(half(&key::digest(presented))) else { return Judgement::Rejected };
-        let Some(user) = tables.users.find(place(entry.user)).filter(|user| user.active) else {
-            return Judgement::Rejected;
-        };
-        if entry.expires_ms <= now_ms {
-            return Judgement::Expired;
-        }
-        let Some(identity) = entry.identity(&user, |of_user, own| settings.is_within(own, of_user)) else {
-            return Judgement::Rejected;
-        };
-        if entry.used.touch(now_ms, NOTED_MS) {
-            note(&self.used_keys, entry.id, now_ms);
-        }
-        Judgement::Proven(identity)
+        room.key(&key::digest(presented), now_ms, Some(NOTED_MS))
     }
 
     /// Judges a session by the secret id that its client holds and, where it is bound to one, the device that
     /// the request names.
     pub fn session(&self, presented: &[u8], device: Option<&[u8]>, now_ms: i64) -> Judgement {
-        if !self.is_loaded() {
-            return Judgement::Unavailable;
-        }
-        let tables = self.tables.load();
-        let Some(entry) = tables.sessions.find(half(&random::digest(presented))) else {
-            return Judgement::Rejected;
-        };
-        let Some(user) = tables.users.find(place(entry.user)).filter(|user| user.active) else {
-            return Judgement::Rejected;
-        };
-        let bound = entry.device.is_none_or(|bound| device.and_then(id_of) == Some(bound));
-        if !bound || entry.created_ms < user.valid_from_ms {
+        let Some(room) = self.room(now_ms) else { return Judgement::Unavailable };
+        if presented.len() != SESSION_LENGTH {
             return Judgement::Rejected;
         }
-        let idle_ms = self.settings.load().session_idle_ms;
-        if entry.expires_ms <= now_ms || idle_ms.is_some_and(|idle| entry.seen.last_ms() + idle <= now_ms) {
-            return Judgement::Expired;
-        }
-        let every_ms = idle_ms.map_or(NOTED_MS, |idle| NOTED_MS.min(idle / 4));
-        if entry.seen.touch(now_ms, every_ms) {
-            note(&self.seen_sessions, entry.id, now_ms);
-        }
-        Judgement::Proven(entry.identity(&user))
+        let idle_ms = room.settings.session_idle_ms;
+        let noted_ms = idle_ms.map_or(NOTED_MS, |idle_ms| NOTED_MS.min(idle_ms / 4));
+        let by = Use { now_ms, noted_ms: Some(noted_ms), rules: room.rules };
+        room.session(&random::digest(presented), device.and_then(id_of), idle_ms, by)
     }
 
     /// Judges the user and the login of an access token that was verified. What counts is what the user is now.
     pub fn bearer(&self, claims: &AccessClaims, now_ms: i64) -> Judgement {
-        if !self.is_loaded() {
-            return Judgement::Unavailable;
-        }
+        let Some(room) = self.room(now_ms) else { return Judgement::Unavailable };
         if claims.expires_ms <= now_ms {
             return Judgement::Expired;
         }
-        let tables = self.tables.load();
-        let Some(user) = tables.users.find(place(claims.id)).filter(|user| user.active) else {
-            return Judgement::Rejected;
+        let refuse = |standing: &Standing| {
+            let refused = !standing.active || claims.issued_ms < standing.valid_from_ms;
+            refused.then_some(Judgement::Rejected)
         };
-        if claims.issued_ms < user.valid_from_ms || tables.revoked.has(place(claims.family)) {
-            return Judgement::Rejected;
+        room.tables.logins.check(
+            claims.family,
+            claims.id,
+            room.rules,
+            || room.tables.people.find(claims.id),
+            refuse,
+            |person, standing| Identity {
+                user: standing.name.clone(),
+                scheme: Scheme::Bearer,
+                credential: claims.family.to_string().into(),
+                id: Some(person.id),
+                role: Some(Arc::clone(&standing.role)),
+                device: None,
+                grant: None,
+            },
+        )
+    }
+
+    /// Judges a caller again that was proven before and holds a connection open, by what it is known by: is its
+    /// key, session or login still there, and what may it do now? That an access token has expired, or that a
+    /// session goes unused, ends no connection. Callers without an account stay as they are.
+    pub fn still(&self, identity: &Arc<Identity>, now_ms: i64) -> Judgement {
+        let Some(user) = identity.id else { return Judgement::Proven(Arc::clone(identity)) };
+        let Some(room) = self.room(now_ms) else { return Judgement::Unavailable };
+        let Ok(id) = identity.credential.parse::<Id>() else { return Judgement::Rejected };
+        match identity.scheme {
+            Scheme::ApiKey => match room.tables.keys.digest_of(id) {
+                Some(digest) => room.key(&digest, now_ms, None),
+                None => Judgement::Rejected,
+            },
+            Scheme::Session => match room.tables.sessions.digest_of(id) {
+                Some(digest) => {
+                    let by = Use { now_ms, noted_ms: None, rules: room.rules };
+                    room.session(&digest, identity.device, None, by)
+                }
+                None => Judgement::Rejected,
+            },
+            Scheme::Bearer | Scheme::IngestToken => room.login(id, user, identity),
         }
-        let key = place(claims.family);
-        let remembered = tables.logins.find(key).unwrap_or_else(|| {
-            let fresh = Arc::new(Remembered::default());
-            tables.logins.remember(key, Arc::clone(&fresh), LOGINS);
-            fresh
-        });
-        Judgement::Proven(remembered.identity(&user, |user| Identity {
-            user: user.name.clone(),
-            scheme: Scheme::Bearer,
-            credential: claims.family.to_string().into(),
-            id: Some(user.id),
-            role: Some(Arc::clone(&user.role)),
-            device: None,
-            grant: None,
-        }))
     }
 
     /// The registered device of that name.
     pub fn device(&self, presented: &[u8]) -> Option<Id> {
-        id_of(presented).filter(|id| self.tables.load().devices.has(place(*id)))
+        let id = id_of(presented)?;
+        self.tables.load().devices.read().contains_key(&id).then_some(id)
     }
 
     /// Grows with every change that ends or limits something: who holds a connection open for a credential
@@ -213,41 +234,127 @@ impl Directory {
 
     /// Whether it was loaded.
     pub fn is_loaded(&self) -> bool {
-        self.loaded.load(Ordering::Acquire)
+        self.tables.load().loaded
     }
 
     /// How many users, keys and sessions it holds.
     pub fn sizes(&self) -> (usize, usize, usize) {
         let tables = self.tables.load();
-        (tables.users.len(), tables.keys.len(), tables.sessions.len())
+        (tables.people.len(), tables.keys.len(), tables.sessions.len())
     }
 
     /// Takes the uses of keys that wait to be noted in the store.
     pub fn used_keys(&self) -> Vec<(Id, i64)> {
-        std::mem::take(&mut *self.used_keys.lock())
+        self.tables.load().keys.take_notes()
     }
 
     /// Takes the uses of sessions that wait to be noted in the store.
     pub fn seen_sessions(&self) -> Vec<(Id, i64)> {
-        std::mem::take(&mut *self.seen_sessions.lock())
+        self.tables.load().sessions.take_notes()
+    }
+
+    /// What a check needs, where there is anything to check with.
+    fn room(&self, now_ms: i64) -> Option<Room> {
+        // Rules before settings: an identity made from newer settings under an older number is only made again.
+        let rules = self.rules.load(Ordering::Acquire);
+        let settings = self.settings.load();
+        if now_ms.saturating_sub(self.heard_ms.load(Ordering::Relaxed)) > settings.stale_after_ms {
+            return None;
+        }
+        let tables = self.tables.load();
+        tables.loaded.then_some(Room { tables, settings, rules })
+    }
+
+    fn moved(&self) {
+        self.epoch.fetch_add(1, Ordering::AcqRel);
     }
 }
 
-impl DirectorySettings {
-    /// Whether a key with the role `own` may belong to somebody with the role `of_user`.
-    pub fn is_within(&self, own: &str, of_user: &str) -> bool {
-        let rank = |role: &str| self.roles.iter().position(|known| known == role);
-        own == of_user
-            || of_user == "admin"
-            || rank(own)
-                .zip(rank(of_user))
-                .is_some_and(|(own, of_user)| own < of_user && own_is_plain(own, self))
+/// What one check sees.
+struct Room {
+    tables: Guard<Arc<Tables>>,
+    settings: Guard<Arc<DirectorySettings>>,
+    rules: u32,
+}
+
+impl Room {
+    fn key(&self, digest: &[u8; 32], now_ms: i64, noted_ms: Option<i64>) -> Judgement {
+        let by = Use { now_ms, noted_ms, rules: self.rules };
+        let refuse = |entry: &Entry<Option<Arc<Limits>>>, standing: &Standing| {
+            let unreadable = entry.extra.as_ref().is_some_and(|limits| limits.grant == Granted::Unreadable);
+            if !standing.active || unreadable {
+                return Some(Judgement::Rejected);
+            }
+            (entry.expires_ms <= now_ms).then_some(Judgement::Expired)
+        };
+        self.tables.keys.check(digest, by, refuse, |entry, standing| {
+            let limits = entry.extra.as_deref();
+            let own = limits.and_then(|limits| limits.role.as_ref());
+            let within = |own: &&Arc<str>| settings::is_within(&self.settings.roles, own, &standing.role);
+            let grant = limits.and_then(|limits| match &limits.grant {
+                Granted::Some(grant) => Some(Arc::clone(grant)),
+                Granted::All | Granted::Unreadable => None,
+            });
+            Identity {
+                user: standing.name.clone(),
+                scheme: Scheme::ApiKey,
+                credential: entry.id().to_string().into(),
+                id: Some(entry.person.id),
+                // A role of its own never lifts a key above what its user has now.
+                role: Some(Arc::clone(own.filter(within).unwrap_or(&standing.role))),
+                device: None,
+                grant,
+            }
+        })
+    }
+
+    fn session(&self, digest: &[u8; 32], device: Option<Id>, idle_ms: Option<i64>, by: Use) -> Judgement {
+        let refuse = |entry: &Entry<Bound>, standing: &Standing| {
+            let bound = entry.extra.device.is_none_or(|bound| device.map(Id::octets) == Some(bound));
+            if !standing.active || !bound || entry.extra.created_ms < standing.valid_from_ms {
+                return Some(Judgement::Rejected);
+            }
+            let idle = idle_ms.is_some_and(|idle_ms| entry.used_ms().saturating_add(idle_ms) <= by.now_ms);
+            (entry.expires_ms <= by.now_ms || idle).then_some(Judgement::Expired)
+        };
+        self.tables.sessions.check(digest, by, refuse, |entry, standing| Identity {
+            user: standing.name.clone(),
+            scheme: Scheme::Session,
+            credential: entry.id().to_string().into(),
+            id: Some(entry.person.id),
+            role: Some(Arc::clone(&standing.role)),
+            device: entry.extra.device.map(Id::from_octets),
+            grant: None,
+        })
+    }
+
+    fn login(&self, family: Id, user: Id, identity: &Arc<Identity>) -> Judgement {
+        let Some(person) = self.tables.people.find(user) else { return Judgement::Rejected };
+        let standing = person.standing();
+        if !standing.active || self.tables.logins.is_ended(family) || born_ms(family) < standing.valid_from_ms
+        {
+            return Judgement::Rejected;
+        }
+        if identity.role.as_ref() == Some(&standing.role) && identity.user == standing.name {
+            return Judgement::Proven(Arc::clone(identity));
+        }
+        let (user, role) = (standing.name.clone(), Some(Arc::clone(&standing.role)));
+        Judgement::Proven(Arc::new(Identity { user, role, ..Identity::clone(identity) }))
     }
 }
 
-/// `admin` stands above all, wherever it is written.
-fn own_is_plain(rank: usize, settings: &DirectorySettings) -> bool {
-    settings.roles.get(rank).is_some_and(|role| role != "admin")
+impl Tables {
+    fn new(identities: usize) -> Self {
+        Self {
+            loaded: false,
+            people: People::new(),
+            keys: Table::new(identities),
+            limits: Known::default(),
+            sessions: Table::new(identities),
+            devices: RwLock::default(),
+            logins: Logins::new(identities),
+        }
+    }
 }
 
 impl fmt::Debug for Directory {
@@ -261,25 +368,13 @@ impl fmt::Debug for Directory {
     }
 }
 
-/// Where a digest stands. 128 bits of SHA-256 are enough to tell a million keys apart, and to find none by trying.
-fn half(digest: &KeyDigest) -> u128 {
-    let mut half = [0; 16];
-    half.copy_from_slice(&digest[..16]);
-    u128::from_le_bytes(half)
-}
-
-/// Where an id stands: its random half first.
-fn place(id: Id) -> u128 {
-    u128::from_be_bytes(id.octets())
-}
-
 fn id_of(presented: &[u8]) -> Option<Id> {
     std::str::from_utf8(presented).ok()?.parse().ok()
 }
 
-fn note(notes: &Mutex<Vec<(Id, i64)>>, id: Id, now_ms: i64) {
-    let mut notes = notes.lock();
-    if notes.len() < NOTES {
-        notes.push((id, now_ms));
-    }
+/// When an id was made, in milliseconds since 1970 (RFC 9562 section 5.7).
+fn born_ms(id: Id) -> i64 {
+    let mut time = [0; 8];
+    time[2..].copy_from_slice(&id.octets()[..6]);
+    i64::from_be_bytes(time)
 }

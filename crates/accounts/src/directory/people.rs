@@ -35,6 +35,7 @@ impl Person {
         self.standing.read()
     }
 
+    /// Whether it is no longer there: what it held can go.
     pub(super) fn is_removed(&self) -> bool {
         self.standing.read().removed
     }
@@ -96,10 +97,12 @@ impl People {
     }
 
     /// Refuses a user whose row could not be read, until it can be.
-    pub(super) fn suspend(&self, id: Id) {
-        if let Some(person) = self.find(id) {
+    pub(super) fn suspend(&self, id: Id) -> bool {
+        let person = self.find(id);
+        if let Some(person) = &person {
             person.change(|standing| standing.active = false);
         }
+        person.is_some()
     }
 
     pub(super) fn len(&self) -> usize {

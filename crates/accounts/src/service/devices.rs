@@ -57,9 +57,10 @@ impl Accounts {
             .filter(|device| owner.is_none_or(|owner| device.user == Some(owner)))
             .ok_or(AccountError::NotFound("device"))?;
         for session in self.store.remove_device(id)? {
-            self.changed(Changed::Session, session)?;
+            self.changed(Changed::Session, session);
         }
-        self.changed(Changed::Device, id)
+        self.changed(Changed::Device, id);
+        Ok(())
     }
 
     /// Makes a device that proves itself the user's. Knowing its id alone gives nothing.
@@ -71,7 +72,10 @@ impl Accounts {
         }
         let most = self.settings.load().max_devices;
         match self.store.register_device(id, user, now_ms, most)? {
-            Registration::Done => self.changed(Changed::Device, id),
+            Registration::Done => {
+                self.changed(Changed::Device, id);
+                Ok(())
+            }
             Registration::TooMany => Err(AccountError::TooManyDevices(most)),
             Registration::Unknown | Registration::Foreign => Err(AccountError::UnknownDevice),
         }

@@ -9,10 +9,12 @@ use super::{Accounts, Result};
 use crate::error::AccountError;
 use crate::key;
 use crate::random;
-use crate::settings::ADMIN;
+use crate::settings;
 
 /// The longest name of a key, in characters.
 const LONGEST_NAME: usize = 100;
+/// How long a key that is replaced may stay valid, in milliseconds: 90 days.
+const LONGEST_OVERLAP_MS: i64 = 90 * 86_400_000;
 /// How many scopes, and how many bindings, a key may have.
 const MOST_LIMITS: usize = 64;
 
@@ -37,15 +39,13 @@ impl Accounts {
         let owner = self.account(user)?.user;
         self.check_key(&owner, &new, now_ms)?;
         let settings = self.settings.load();
-        let live = self.store.keys_of(user)?.into_iter().filter(|key| is_live(key, now_ms)).count();
-        if live >= settings.max_keys as usize {
-            return Err(AccountError::TooManyKeys(settings.max_keys));
-        }
+        let _deciding = self.deciding.lock();
+        self.check_count(user, settings.max_keys, now_ms)?;
         let fresh = key::fresh(&settings.key_prefix)?;
         let made = ApiKey {
             id: random::id(now_ms)?,
             user,
-            name: new.name,
+            name: new.name.trim().to_owned(),
             prefix: fresh.prefix,
             digest: fresh.digest,
             scopes: new.scopes,
@@ -58,7 +58,7 @@ impl Accounts {
             replaced_by: None,
         };
         self.store.create_keys(std::slice::from_ref(&made))?;
-        self.changed(Changed::Key, made.id)?;
+        self.changed(Changed::Key, made.id);
         Ok((fresh.key, made))
     }
 
@@ -76,11 +76,14 @@ impl Accounts {
         overlap_ms: i64,
         now_ms: i64,
     ) -> Result<(String, ApiKey)> {
+        let _deciding = self.deciding.lock();
         let old = self.own_key(owner, id)?;
         if !is_live(&old, now_ms) || old.replaced_by.is_some() {
             return Err(AccountError::InvalidKey("a key that ended or is being replaced is not rotated"));
         }
         let settings = self.settings.load();
+        // Both count while both are valid: a key that is rotated again and again must not become a hundred.
+        self.check_count(old.user, settings.max_keys.saturating_mul(2), now_ms)?;
         let fresh = key::fresh(&settings.key_prefix)?;
         // A new key lives as long as the old one was given.
         let lifetime_ms = old.expires_ms.map(|end| end - old.created_ms);
@@ -95,9 +98,9 @@ impl Accounts {
             replaced_by: None,
             ..old
         };
-        self.store.rotate_key(id, &made, now_ms.saturating_add(overlap_ms.max(0)))?;
-        self.changed(Changed::Key, id)?;
-        self.changed(Changed::Key, made.id)?;
+        self.store.rotate_key(id, &made, now_ms.saturating_add(overlap_ms.clamp(0, LONGEST_OVERLAP_MS)))?;
+        self.changed(Changed::Key, id);
+        self.changed(Changed::Key, made.id);
         Ok((fresh.key, made))
     }
 
@@ -105,7 +108,13 @@ impl Accounts {
     pub fn revoke_key(&self, owner: Option<Id>, id: Id, now_ms: i64) -> Result<()> {
         self.own_key(owner, id)?;
         self.store.revoke_key(id, now_ms)?;
-        self.changed(Changed::Key, id)
+        self.changed(Changed::Key, id);
+        Ok(())
+    }
+
+    fn check_count(&self, user: Id, most: u32, now_ms: i64) -> Result<()> {
+        let live = self.store.keys_of(user)?.into_iter().filter(|key| is_live(key, now_ms)).count();
+        if live < most as usize { Ok(()) } else { Err(AccountError::TooManyKeys(most)) }
     }
 
     fn own_key(&self, owner: Option<Id>, id: Id) -> Result<ApiKey> {
@@ -136,20 +145,11 @@ impl Accounts {
         }
         if let Some(role) = &new.role {
             self.known_role(role)?;
-            if !self.is_within(role, &owner.role) {
+            if !settings::is_within(&self.settings.load().roles, role, &owner.role) {
                 return Err(AccountError::RoleNotAllowed);
             }
         }
         Ok(())
-    }
-
-    /// Whether a role has no more rights than another.
-    fn is_within(&self, role: &str, of: &str) -> bool {
-        let settings = self.settings.load();
-        let rank = |role: &str| settings.roles.iter().position(|known| known == role);
-        role == of
-            || of == ADMIN
-            || role != ADMIN && rank(role).zip(rank(of)).is_some_and(|(role, of)| role < of)
     }
 }
 

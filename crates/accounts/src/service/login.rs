@@ -7,11 +7,12 @@ use portcullis_core::port::{Account, Attempt, Changed, Family, Rotation, User, U
 
 use super::{Accounts, Result};
 use crate::error::AccountError;
+use crate::lockout::Counted;
 use crate::random;
 use crate::token::{Issued, Subject, TokenError};
 
-/// How many wrong codes end a login that waits for its second factor.
-const WRONG_CODES: u32 = 5;
+/// How many codes may be tried on a login that waits for its second factor.
+const CODES: u32 = 5;
 
 /// What a login gives.
 #[derive(Debug)]
@@ -36,29 +37,34 @@ impl Accounts {
         from: IpAddr,
         now_ms: i64,
     ) -> Result<Granted> {
-        let account = self.prove_password(name, password, from, now_ms)?;
+        let (account, counted) = self.prove_password(name, password, from, now_ms)?;
         if account.totp.as_ref().is_some_and(|totp| totp.confirmed) {
-            let Some(code) = code else { return Err(self.wait_for_code(account.user.id, now_ms)?) };
-            if !self.take_code(&account, code, now_ms)? {
-                self.failed(name, from, now_ms);
-                return Err(AccountError::InvalidTotp);
+            match code {
+                None => {
+                    self.lockout.succeeded(&counted);
+                    return Err(self.wait_for_code(account.user.id, now_ms)?);
+                }
+                Some(code) if !self.take_code(&account, code, now_ms)? => {
+                    return Err(AccountError::InvalidTotp);
+                }
+                Some(_) => {}
             }
         }
+        self.lockout.succeeded(&counted);
         self.grant(account.user, now_ms)
     }
 
-    /// Completes a login that waited for its second factor.
+    /// Completes a login that waited for its second factor. A try is counted before the code is looked at: of
+    /// many at once no more are looked at than may be wrong.
     pub fn login_totp(&self, attempt: &str, code: &str, from: IpAddr, now_ms: i64) -> Result<Granted> {
         let digest = random::digest(attempt.as_bytes());
         let attempt = self.store.attempt(&digest, now_ms)?.ok_or(AccountError::InvalidTotp)?;
         let account = self.store.account(attempt.user)?.ok_or(AccountError::InvalidTotp)?;
-        self.let_try(&account.user.name, from, now_ms)?;
-        if attempt.failures >= WRONG_CODES || !account.user.active {
-            return Err(AccountError::InvalidTotp);
-        }
-        if !self.take_code(&account, code, now_ms)? {
-            self.failed(&account.user.name, from, now_ms);
-            if self.store.attempt_failed(attempt.id)? >= WRONG_CODES {
+        let counted = self.begin_try(&account.user.name, from, now_ms)?;
+        let tries = self.store.attempt_failed(attempt.id)?;
+        let right = tries <= CODES && account.user.active && self.take_code(&account, code, now_ms)?;
+        if !right {
+            if tries >= CODES {
                 self.store.end_attempt(attempt.id)?;
             }
             return Err(AccountError::InvalidTotp);
@@ -66,6 +72,7 @@ impl Accounts {
         if !self.store.end_attempt(attempt.id)? {
             return Err(AccountError::InvalidTotp);
         }
+        self.lockout.succeeded(&counted);
         self.grant(account.user, now_ms)
     }
 
@@ -84,8 +91,8 @@ impl Accounts {
         match self.store.rotate_family(claims.family, claims.generation, now_ms, expires_ms)? {
             Rotation::Rotated(generation) => self.issue(user, claims.family, generation, expires_ms, now_ms),
             Rotation::Reused => {
-                self.changed(Changed::Family, claims.family)?;
-                Err(AccountError::ReusedRefresh)
+                self.changed(Changed::Family, claims.family);
+                Err(AccountError::ReusedRefresh { user: user.name.into() })
             }
             Rotation::Ended => Err(AccountError::InvalidRefresh),
         }
@@ -94,7 +101,7 @@ impl Accounts {
     /// Ends a login: its refresh token and its access tokens, at once. False where it had ended.
     pub fn logout(&self, family: Id, now_ms: i64) -> Result<bool> {
         let ended = self.store.revoke_family(family, now_ms)?;
-        self.changed(Changed::Family, family)?;
+        self.changed(Changed::Family, family);
         Ok(ended)
     }
 
@@ -116,46 +123,42 @@ impl Accounts {
     /// Ends every login and session of a user.
     pub(super) fn end_logins(&self, id: Id, now_ms: i64) -> Result<()> {
         for family in self.store.revoke_families_of(id, now_ms)? {
-            self.changed(Changed::Family, family)?;
+            self.changed(Changed::Family, family);
         }
         for session in self.store.end_sessions_of(id)? {
-            self.changed(Changed::Session, session)?;
+            self.changed(Changed::Session, session);
         }
-        self.changed(Changed::User, id)
+        self.changed(Changed::User, id);
+        Ok(())
     }
 
     /// The account with that name, its password proven.
-    pub(super) fn prove_password(
+    fn prove_password(
         &self,
         name: &str,
         password: &str,
         from: IpAddr,
         now_ms: i64,
-    ) -> Result<Account> {
-        self.let_try(name, from, now_ms)?;
-        let settings = self.settings.load();
+    ) -> Result<(Account, Counted)> {
+        let counted = self.begin_try(name, from, now_ms)?;
         let account = self.store.account_by_name(name)?;
         let hash = account.as_ref().and_then(|account| account.password.as_deref());
-        let Some((hash, account)) = hash.zip(account.as_ref()) else {
-            settings.hasher.verify_nobody(password.as_bytes());
-            return Err(self.failed(name, from, now_ms));
+        let verified = self.verify(hash, password)?;
+        let Some(account) = account.filter(|_| verified.matches) else {
+            return Err(AccountError::InvalidLogin);
         };
-        let verified = settings.hasher.verify(hash, password.as_bytes())?;
-        if !verified.matches {
-            return Err(self.failed(name, from, now_ms));
-        }
         if !account.user.active {
+            self.lockout.succeeded(&counted);
             return Err(AccountError::Disabled);
         }
-        if verified.outdated {
-            let to = settings.hasher.hash(password.as_bytes());
+        if verified.outdated
+            && let Some(from) = account.password.clone()
             // One that bcrypt would cut stays under its old hash.
-            if let Ok(to) = to {
-                let change = UserChange::Rehash { from: hash.to_owned(), to };
-                self.store.change_user(account.user.id, &change)?;
-            }
+            && let Ok(to) = self.settings.load().hasher.hash(password.as_bytes())
+        {
+            self.store.change_user(account.user.id, &UserChange::Rehash { from, to })?;
         }
-        Ok(account.clone())
+        Ok((account, counted))
     }
 
     fn wait_for_code(&self, user: Id, now_ms: i64) -> Result<AccountError> {

@@ -21,6 +21,20 @@ pub struct Maintained {
     pub devices: Vec<Id>,
 }
 
+impl Maintained {
+    /// One line for each, for the log at its lowest level. Ids are shortened: a log is no list of them.
+    pub fn lines(&self) -> impl Iterator<Item = String> {
+        let kinds = [
+            ("session", &self.sessions),
+            ("auth attempt", &self.attempts),
+            ("device registration", &self.devices),
+        ];
+        kinds.into_iter().flat_map(|(what, ids)| {
+            ids.iter().map(move |id| format!("Cleaned up expired {what}: {}", id.short()))
+        })
+    }
+}
+
 impl Accounts {
     /// Notes in the store which keys and sessions were used. To be called every few seconds, and at the end.
     pub fn note_uses(&self) -> Result<()> {
@@ -41,13 +55,13 @@ impl Accounts {
         let idle_since_ms = self.settings.load().session_idle_ms.map_or(i64::MIN, |idle| now_ms - idle);
         let sessions = self.store.expire_sessions(now_ms, idle_since_ms)?;
         for session in &sessions {
-            self.changed(Changed::Session, *session)?;
+            self.changed(Changed::Session, *session);
         }
         let attempts = self.store.expire_attempts(now_ms)?;
         let devices = self.store.expire_devices(now_ms)?;
         self.store.forget_families(now_ms - FAMILIES_KEPT_MS)?;
         self.store.forget_changes(now_ms - LOG_KEPT_MS)?;
-        self.directory.forget_revoked(now_ms);
+        self.directory.forget_ended(now_ms);
         Ok(Maintained { sessions, attempts, devices })
     }
 }

@@ -5,6 +5,7 @@
 //! the change log is followed.
 
 mod devices;
+mod import;
 mod keys;
 mod login;
 mod maintain;
@@ -15,24 +16,28 @@ mod sessions;
 #[cfg(test)]
 mod tests;
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
+use parking_lot::Mutex;
 use portcullis_core::Id;
 use portcullis_core::port::{Account, Changed, Store, User};
 
 use crate::directory::Directory;
 use crate::error::AccountError;
-use crate::lockout::{Allowance, Lockout};
+use crate::lockout::{Allowance, Counted, Lockout};
+use crate::password::{HashError, Verified};
 use crate::random::RandomError;
 use crate::settings::{ADMIN, AccountSettings};
 use crate::token::Tokens;
 
 pub use devices::StartedDevice;
+pub use import::Imported;
 pub use keys::NewKey;
 pub use login::Granted;
 pub use maintain::Maintained;
-pub use people::{Imported, PatchUser};
+pub use people::PatchUser;
 pub use register::Registration;
 pub use second_factor::Enrolled;
 pub use sessions::{Binding, StartedSession};
@@ -46,6 +51,9 @@ pub struct Accounts {
     tokens: Arc<Tokens>,
     settings: ArcSwap<AccountSettings>,
     lockout: Lockout,
+    /// Held by what reads a row, decides by it, and writes: two at once in this process cannot both be the last
+    /// key that is allowed.
+    deciding: Mutex<()>,
 }
 
 impl Accounts {
@@ -57,7 +65,7 @@ impl Accounts {
         settings: AccountSettings,
     ) -> std::result::Result<Self, RandomError> {
         let settings = ArcSwap::from_pointee(settings);
-        Ok(Self { store, directory, tokens, settings, lockout: Lockout::new()? })
+        Ok(Self { store, directory, tokens, settings, lockout: Lockout::new()?, deciding: Mutex::new(()) })
     }
 
     /// Takes over other settings.
@@ -96,39 +104,40 @@ impl Accounts {
 
     /// The password of an account, verified anew for what must not be done with a stolen token alone. Counts
     /// as a login does.
-    fn prove(&self, account: &Account, password: &str, from: std::net::IpAddr, now_ms: i64) -> Result<()> {
-        let settings = self.settings.load();
-        self.let_try(&account.user.name, from, now_ms)?;
-        let matches = match &account.password {
-            Some(hash) => settings.hasher.verify(hash, password.as_bytes())?.matches,
-            None => false,
-        };
-        if matches { Ok(()) } else { Err(self.failed(&account.user.name, from, now_ms)) }
+    fn prove(&self, account: &Account, password: &str, from: IpAddr, now_ms: i64) -> Result<()> {
+        let counted = self.begin_try(&account.user.name, from, now_ms)?;
+        if !self.verify(account.password.as_deref(), password)?.matches {
+            return Err(AccountError::InvalidLogin);
+        }
+        self.lockout.succeeded(&counted);
+        Ok(())
     }
 
-    /// Refuses a name or an address that failed too often.
-    fn let_try(&self, name: &str, from: std::net::IpAddr, now_ms: i64) -> Result<()> {
-        match self.lockout.locked_s(name, from, self.allowance(), now_ms) {
-            Some(retry_after_s) => Err(AccountError::LockedOut { retry_after_s }),
-            None => Ok(()),
+    /// Compares a password with a hash, or does the same work where there is none or it cannot be read.
+    fn verify(&self, hash: Option<&str>, password: &str) -> Result<Verified> {
+        let settings = self.settings.load();
+        match hash.map(|hash| settings.hasher.verify(hash, password.as_bytes())) {
+            Some(Ok(verified)) => Ok(verified),
+            Some(Err(HashError::Unreadable | HashError::Unfit)) | None => {
+                settings.hasher.verify_nobody(password.as_bytes());
+                Ok(Verified { matches: false, outdated: false })
+            }
+            Some(Err(fault)) => Err(fault.into()),
         }
     }
 
-    /// Counts a failed login.
-    fn failed(&self, name: &str, from: std::net::IpAddr, now_ms: i64) -> AccountError {
-        self.lockout.failed(name, from, self.allowance(), now_ms);
-        AccountError::InvalidLogin
-    }
-
-    fn allowance(&self) -> Allowance {
+    /// Refuses a name or an address that failed too often, and counts this try as failed until it succeeded.
+    fn begin_try(&self, name: &str, from: IpAddr, now_ms: i64) -> Result<Counted> {
         let settings = self.settings.load();
-        Allowance::new(settings.lockout_attempts, settings.lockout_window_s)
+        let allowance = Allowance::new(settings.lockout_attempts, settings.lockout_window_s);
+        let begun = self.lockout.begin(name, from, allowance, now_ms);
+        begun.map_err(|retry_after_s| AccountError::LockedOut { retry_after_s })
     }
 
-    /// Tells the directory what was changed. The change is durable; where it cannot be read back now, following
-    /// the store brings it.
-    fn changed(&self, what: Changed, id: Id) -> Result<()> {
-        Ok(self.directory.changed(&*self.store, what, id)?)
+    /// Tells the directory what was changed. The change is durable; what cannot be read back now is refused
+    /// until following the store brings it.
+    fn changed(&self, what: Changed, id: Id) {
+        self.directory.changed(&*self.store, what, id);
     }
 
     fn known_role(&self, role: &str) -> Result<()> {

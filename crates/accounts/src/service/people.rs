@@ -1,26 +1,11 @@
 //! What an administrator does with users.
 
 use portcullis_core::Id;
-use portcullis_core::port::{Changed, NewUser, User, UserChange};
+use portcullis_core::port::{Changed, User, UserChange};
 
-use super::register::{check_email, check_name, fresh};
+use super::register::check_email;
 use super::{Accounts, Result};
 use crate::error::AccountError;
-use crate::password::Hasher;
-use crate::random;
-
-/// A user of another system.
-#[derive(Debug, Clone)]
-pub struct Imported {
-    /// The name.
-    pub name: String,
-    /// The address.
-    pub email: Option<String>,
-    /// The role.
-    pub role: String,
-    /// The hash of the password: bcrypt or argon2.
-    pub password_hash: Option<String>,
-}
 
 /// What to change of a user; what is none stays.
 #[derive(Debug, Clone, Default)]
@@ -71,7 +56,7 @@ impl Accounts {
         }
         if let Some(email) = &patch.email {
             self.store.change_user(id, &UserChange::Email(email.clone()))?;
-            self.changed(Changed::User, id)?;
+            self.changed(Changed::User, id);
         }
         if let Some(role) = &patch.role {
             self.set_role(id, role, now_ms)?;
@@ -86,13 +71,16 @@ impl Accounts {
     pub fn set_role(&self, id: Id, role: &str, _now_ms: i64) -> Result<()> {
         self.known_role(role)?;
         self.store.change_user(id, &UserChange::Role(role.to_owned()))?;
-        self.changed(Changed::User, id)
+        self.changed(Changed::User, id);
+        Ok(())
     }
 
-    /// Lets a user come or not. What it holds stays, and counts for nothing while it may not come.
-    pub fn set_active(&self, id: Id, active: bool, _now_ms: i64) -> Result<()> {
+    /// Lets a user come or not. Who may not come loses its logins and sessions for good; its API keys count for
+    /// nothing until it may come again.
+    pub fn set_active(&self, id: Id, active: bool, now_ms: i64) -> Result<()> {
         self.store.change_user(id, &UserChange::Active(active))?;
-        self.changed(Changed::User, id)
+        self.changed(Changed::User, id);
+        if active { Ok(()) } else { self.end_logins(id, now_ms) }
     }
 
     /// Gives a user another password without the old one; its tokens and sessions end.
@@ -107,7 +95,7 @@ impl Accounts {
         let keys = self.store.keys_of(id)?;
         self.store.revoke_keys_of(id, now_ms)?;
         for key in keys.iter().filter(|key| key.revoked_ms.is_none()) {
-            self.changed(Changed::Key, key.id)?;
+            self.changed(Changed::Key, key.id);
         }
         self.end_logins(id, now_ms)
     }
@@ -115,30 +103,7 @@ impl Accounts {
     /// Removes a user with everything it holds.
     pub fn delete_user(&self, id: Id, _now_ms: i64) -> Result<()> {
         self.store.delete_user(id)?;
-        self.changed(Changed::User, id)
-    }
-
-    /// Takes users over from another system, all or none. Their hashes go on being verified, and are replaced at
-    /// their next login.
-    pub fn import_users(&self, rows: &[Imported], now_ms: i64) -> Result<usize> {
-        let mut users = Vec::with_capacity(rows.len());
-        for (index, row) in rows.iter().enumerate() {
-            let wrong = |why: String| AccountError::Import { row: index + 1, why };
-            check_name(&row.name).map_err(|error| wrong(error.to_string()))?;
-            row.email.as_deref().map_or(Ok(()), check_email).map_err(|error| wrong(error.to_string()))?;
-            self.known_role(&row.role).map_err(|error| wrong(error.to_string()))?;
-            if row.password_hash.as_deref().is_some_and(|hash| !Hasher::accepts(hash)) {
-                return Err(wrong(
-                    "the hash is neither bcrypt nor argon2 of a cost that can be verified".into(),
-                ));
-            }
-            let id = random::id(now_ms)?;
-            let user = fresh(id, &row.name, row.email.as_deref(), &row.role, now_ms);
-            users.push(NewUser { user, password: row.password_hash.clone() });
-        }
-        self.store.create_users(&users)?;
-        // The directory of this process learns of so many by following the store.
-        self.directory.follow(&*self.store, now_ms)?;
-        Ok(users.len())
+        self.changed(Changed::User, id);
+        Ok(())
     }
 }

@@ -50,7 +50,7 @@ impl Accounts {
         let hash = password.map(|password| self.hash_of_new(password, name, email)).transpose()?;
         let user = fresh(random::id(now_ms)?, name, email, role, now_ms);
         self.store.create_users(&[NewUser { user: user.clone(), password: hash }])?;
-        self.changed(Changed::User, user.id)?;
+        self.changed(Changed::User, user.id);
         Ok(user)
     }
 

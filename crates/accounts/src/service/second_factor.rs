@@ -27,6 +27,7 @@ impl Accounts {
     /// Begins to set up a second factor. It is not asked for before a code proved that the user has it; beginning
     /// again forgets the secret of before.
     pub fn totp_enroll(&self, id: Id) -> Result<Enrolled> {
+        let _deciding = self.deciding.lock();
         let account = self.account(id)?;
         if account.totp.as_ref().is_some_and(|totp| totp.confirmed) {
             return Err(AccountError::TotpExists);
@@ -42,6 +43,7 @@ impl Accounts {
 
     /// Proves that the user has it: from now on it is asked for. Returns the recovery codes, shown once.
     pub fn totp_confirm(&self, id: Id, code: &str, now_ms: i64) -> Result<Vec<String>> {
+        let _deciding = self.deciding.lock();
         let account = self.account(id)?;
         let pending = account.totp.ok_or(AccountError::NoTotp)?;
         if pending.confirmed {
@@ -61,13 +63,13 @@ impl Accounts {
         if account.totp.is_none() {
             return Err(AccountError::NoTotp);
         }
-        self.let_try(&account.user.name, from, now_ms)?;
+        let counted = self.begin_try(&account.user.name, from, now_ms)?;
         if account.totp.as_ref().is_some_and(|totp| totp.confirmed)
             && !self.take_code(&account, code, now_ms)?
         {
-            self.failed(&account.user.name, from, now_ms);
             return Err(AccountError::InvalidTotp);
         }
+        self.lockout.succeeded(&counted);
         Ok(self.store.change_user(id, &UserChange::Totp(None))?)
     }
 

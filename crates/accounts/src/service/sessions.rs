@@ -67,9 +67,9 @@ impl Accounts {
             agent: agent.chars().filter(|c| !c.is_control()).take(LONGEST_AGENT).collect(),
         };
         for ended in self.store.create_session(&session, settings.max_sessions)? {
-            self.changed(Changed::Session, ended)?;
+            self.changed(Changed::Session, ended);
         }
-        self.changed(Changed::Session, session.id)?;
+        self.changed(Changed::Session, session.id);
         Ok(StartedSession { secret, session })
     }
 
@@ -85,6 +85,7 @@ impl Accounts {
             .filter(|session| owner.is_none_or(|owner| session.user == owner))
             .ok_or(AccountError::NotFound("session"))?;
         self.store.end_session(id)?;
-        self.changed(Changed::Session, id)
+        self.changed(Changed::Session, id);
+        Ok(())
     }
 }
