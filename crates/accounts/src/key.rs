@@ -70,7 +70,7 @@ pub fn is_well_formed(key: &[u8], prefix: &str) -> bool {
         && checksum(prefix.as_bytes(), random) == check
 }
 
-/// What is kept of a key, and found it by.
+/// What is kept of a key, and it is found by. With [`is_well_formed`] 0.2 µs.
 pub fn digest(key: &[u8]) -> KeyDigest {
     Sha256::digest(key).into()
 }

@@ -124,17 +124,17 @@ mod tests {
             (2_000_000_000, "279037"),
             (20_000_000_000, "353130"),
         ] {
-            assert_eq!(step_of(&of_the_rfc(), code, unix_s), Some(unix_s as i64 / 30), "{code}");
+            assert_eq!(step_of(&of_the_rfc(), code, unix_s), Some(unix_s.cast_signed() / 30), "{code}");
         }
     }
 
     #[test]
     fn a_code_is_good_one_step_early_and_late_and_no_longer() {
         let secret = of_the_rfc();
-        let step = 1_111_111_111 / 30;
+        let step = 1_111_111_111_i64 / 30;
         for (offset, good) in [(-2, false), (-1, true), (0, true), (1, true), (2, false)] {
             for second in [0, 29] {
-                let at = ((step + offset) * 30 + second) as u64;
+                let at = ((step + offset) * 30 + second).cast_unsigned();
                 assert_eq!(
                     step_of(&secret, "050471", at),
                     good.then_some(step),
@@ -206,10 +206,10 @@ mod tests {
             let found = step_of(&secret, &code, at);
             if steps <= 1 {
                 // Another step of the window may have the same code, one time in a million.
-                prop_assert!(found.is_some_and(|step| (step as u64).abs_diff(at / 30) <= 1));
+                prop_assert!(found.is_some_and(|step| step.cast_unsigned().abs_diff(at / 30) <= 1));
             } else if let Some(step) = found {
-                prop_assert_eq!(totp(&secret).generate(step as u64 * 30).to_string(), code);
-                prop_assert!((step as u64).abs_diff(at / 30) <= 1);
+                prop_assert_eq!(totp(&secret).generate(step.cast_unsigned() * 30).to_string(), code);
+                prop_assert!(step.cast_unsigned().abs_diff(at / 30) <= 1);
             }
         }
 

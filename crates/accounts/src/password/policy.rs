@@ -140,9 +140,9 @@ impl Policy {
         self
     }
 
-    /// Judges a new password of the user whose name, address and the like are `user_data`. Takes milliseconds
-    /// (zxcvbn looks at the first hundred characters only), and reads the list of breached ones, if there is
-    /// one, from its disk.
+    /// Judges a new password of the user whose name, address and the like are `user_data`. Takes one to ten
+    /// milliseconds (zxcvbn looks at the first hundred characters only), and reads the list of breached ones, if
+    /// there is one, from its disk.
     pub fn judge(&self, password: &str, user_data: &[&str]) -> Result<(), Vec<Weakness>> {
         let mut found = Vec::new();
         if password.len() > self.max_length {
@@ -250,6 +250,19 @@ mod tests {
             let found = codes(&Policy::default(), password, &NEWUSER);
             assert!(found.contains(&code), "{password}: {found:?}");
         }
+    }
+
+    #[test]
+    fn stolen_passwords_are_refused_and_none_is_taken_unchecked() {
+        let path = std::env::temp_dir().join(format!("portcullis-{}-stolen", std::process::id()));
+        // SHA-1 of `Xk9#mQ2$vL7p`, alone in its list.
+        std::fs::write(&path, "FF4059A728A880234EA877DE2F44E7386A6FF3B8:12\n").unwrap();
+        let policy = Policy { breached: Some(Breached::open(&path).unwrap()), ..Policy::default() };
+        assert_eq!(codes(&policy, "Xk9#mQ2$vL7p", &[]), ["breached"]);
+        assert_eq!(codes(&policy, "Correct-Horse-7-Staple", &[]), [""; 0]);
+        std::fs::write(&path, "no longer a list of hashes, but something that somebody put there\n").unwrap();
+        assert_eq!(codes(&policy, "Correct-Horse-7-Staple", &[]), ["unchecked"]);
+        std::fs::remove_file(path).unwrap();
     }
 
     #[test]

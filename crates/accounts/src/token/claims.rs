@@ -157,7 +157,7 @@ impl<'a> Written<'a> {
     }
 
     pub(super) fn times(&self) -> Times {
-        Times { issued_s: Some(self.iat), not_before_s: Some(self.nbf), expires_s: self.exp }
+        Times { issued: Some(self.iat), not_before: Some(self.nbf), expires: self.exp }
     }
 
     fn issued_ms(&self, token: Id) -> i64 {

@@ -117,7 +117,7 @@ impl Keyring {
             if secret.len() < SHORTEST_SECRET {
                 return Err(KeyError::ShortSecret(secret.len()));
             }
-            let signer = Signer::Hmac(hmac::Key::new(hmac::HMAC_SHA256, secret.expose()));
+            let signer = Signer::Hmac(Box::new(hmac::Key::new(hmac::HMAC_SHA256, secret.expose())));
             let key = DecodingKey::from_secret(secret.expose());
             Ok(Key { signer, jwk: None, verifying: VerifyingKey::new(secret.fingerprint(), Alg::HS256, key) })
         });
@@ -291,7 +291,7 @@ impl Key {
 /// A private key as the library holds it, parsed once: reading it anew for each signature would cost ES256
 /// and RS256 more than the signature.
 enum Signer {
-    Hmac(hmac::Key),
+    Hmac(Box<hmac::Key>),
     Rsa(RsaKeyPair),
     Ecdsa(EcdsaKeyPair),
     Ed(Ed25519KeyPair),

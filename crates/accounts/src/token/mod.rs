@@ -128,7 +128,8 @@ impl Tokens {
         self.inner.load().keyring.jwks()
     }
 
-    /// An access token for that user, from now on.
+    /// An access token for that user, from now on. Takes 3 µs with HS256, 13 with EdDSA, 18 with ES256 and 0.7 ms
+    /// with RS256 and the 3072 bits of [`Keyring::generate`].
     pub fn issue_access(&self, subject: &Subject<'_>, now_ms: i64) -> Result<Issued, SignError> {
         let inner = self.inner.load();
         let ttl_s = inner.settings.access_ttl_s;
@@ -151,6 +152,10 @@ impl Tokens {
     }
 
     /// What an access token says, if it is one of ours and good at `now_ms`. A refresh token never is.
+    ///
+    /// One that was verified before is found by its hash: 0.2 to 0.4 µs, by its length. One that was not takes
+    /// 3.5 µs with HS256, 41 with EdDSA, 42 with RS256 and 60 with ES256. A key that ends, settings and keys that
+    /// are replaced and the token's own end count for those that are remembered too. (`examples/cost.rs`.)
     pub fn access(&self, token: &[u8], now_ms: i64) -> Result<Arc<AccessClaims>, TokenError> {
         let inner = self.inner.load();
         if token.len() > LONGEST {

@@ -168,15 +168,15 @@ impl Outside {
             return Err(TokenError::Invalid("it is for somebody else"));
         }
         let times = Times {
-            issued_s: moment(&claims, "iat")?,
-            not_before_s: moment(&claims, "nbf")?,
-            expires_s: moment(&claims, "exp")?.ok_or(TokenError::Invalid("it has no end"))?,
+            issued: moment(&claims, "iat")?,
+            not_before: moment(&claims, "nbf")?,
+            expires: moment(&claims, "exp")?.ok_or(TokenError::Invalid("it has no end"))?,
         };
         times.judge(now_ms, self.settings.leeway_s)?;
         let user = found(&claims, &self.settings.user_claim).and_then(Value::as_str);
         let user = user.filter(|user| is_name(user)).ok_or(TokenError::Invalid("it names no user"))?;
         Ok((
-            OutsideClaims { user: user.into(), role: self.role(&claims), expires_ms: times.expires_s * 1000 },
+            OutsideClaims { user: user.into(), role: self.role(&claims), expires_ms: times.expires * 1000 },
             times,
         ))
     }

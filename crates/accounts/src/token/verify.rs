@@ -124,9 +124,9 @@ pub(super) fn object<'de, T: Deserialize<'de>>(json: &'de [u8]) -> Option<T> {
 /// The moments of a token, in seconds since 1970, judged in milliseconds.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Times {
-    pub(super) issued_s: Option<i64>,
-    pub(super) not_before_s: Option<i64>,
-    pub(super) expires_s: i64,
+    pub(super) issued: Option<i64>,
+    pub(super) not_before: Option<i64>,
+    pub(super) expires: i64,
 }
 
 impl Times {
@@ -142,9 +142,9 @@ impl Times {
             }
             _ => Ok(()),
         };
-        begun(self.issued_s, "it was issued in the future")?;
-        begun(self.not_before_s, "it is not yet valid")?;
-        if !(0..=LAST_SECOND).contains(&self.expires_s) {
+        begun(self.issued, "it was issued in the future")?;
+        begun(self.not_before, "it is not yet valid")?;
+        if !(0..=LAST_SECOND).contains(&self.expires) {
             return Err(TokenError::Invalid("a moment of it is out of range"));
         }
         if self.ends_ms(leeway_s) <= now_ms {
@@ -155,7 +155,7 @@ impl Times {
 
     /// When it is over, leeway included.
     pub(super) fn ends_ms(self, leeway_s: u64) -> i64 {
-        (self.expires_s * 1000).saturating_add(leeway_ms(leeway_s))
+        (self.expires * 1000).saturating_add(leeway_ms(leeway_s))
     }
 }
 

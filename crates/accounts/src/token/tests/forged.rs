@@ -220,7 +220,7 @@ fn types_that_are_mixed_up() {
     }
     forger.header("no header type", |header| drop(header.as_object_mut().unwrap().remove("typ")));
     forger.header("an access token under the header of a refresh token", |header| {
-        header["typ"] = json!("rt+jwt")
+        header["typ"] = json!("rt+jwt");
     });
     forger.header("header type as a list", |header| header["typ"] = json!(["at+jwt"]));
     forger.claims("refresh claims under the header of an access token", |claims| {
@@ -245,10 +245,10 @@ fn claims_that_are_missing_or_wrong() {
         forger.claims(&format!("{name} as null"), |claims| claims[name] = json!(null));
         forger.claims(&format!("{name} in a list"), |claims| claims[name] = json!([claims[name]]));
         forger.claims(&format!("{name} in lists in lists"), |claims| {
-            claims[name] = json!([[[[claims[name]]]]])
+            claims[name] = json!([[[[claims[name]]]]]);
         });
         forger.claims(&format!("{name} in an object"), |claims| {
-            claims[name] = json!({ "value": claims[name] })
+            claims[name] = json!({ "value": claims[name] });
         });
         forger.claims(&format!("{name} as true"), |claims| claims[name] = json!(true));
     }

@@ -2,6 +2,8 @@
 
 use super::*;
 
+type Change = fn(&mut Value);
+
 fn provider() -> OutsideSettings {
     OutsideSettings {
         issuer: "https://id.example".to_owned(),
@@ -101,7 +103,6 @@ fn what_the_provider_did_not_mean_for_us_is_refused() {
         let verdict = outside.verify(token.as_bytes(), NOW_MS);
         assert!(matches!(verdict, Err(TokenError::Invalid(_))), "{name}: {verdict:?}");
     };
-    type Change = fn(&mut Value);
     let wrong: [(&str, Change); 16] = [
         ("another issuer", |claims| claims["iss"] = json!("https://id.example/")),
         ("issuers", |claims| claims["iss"] = json!(["https://id.example"])),
@@ -159,7 +160,6 @@ fn what_the_provider_did_not_mean_for_us_is_refused() {
 fn what_providers_do_is_accepted() {
     let keyring = ring(Alg::ES256);
     let outside = outside(&keyring);
-    type Change = fn(&mut Value);
     let right: [(&str, Change); 4] = [
         ("audiences", |claims| claims["aud"] = json!(["another", "gateway"])),
         ("moments with fractions", |claims| claims["exp"] = json!(NOW_S as f64 + 300.7)),
@@ -236,7 +236,7 @@ fn keys_that_could_harm_are_left_out() {
         ("an unknown type", json!({ "kty": "AKP", "alg": "ML-DSA-44", "pub": "AAAA" })),
         ("no object", json!("key")),
     ] {
-        assert_eq!(count(&[key.clone()]), 0, "{name}");
+        assert_eq!(count(std::slice::from_ref(&key)), 0, "{name}");
         assert_eq!(count(&[key, plain[1].clone()]), 1, "{name}: the others stay");
     }
 }
