@@ -87,7 +87,7 @@ impl Inside {
     }
 
     /// Connects: hands one end over and returns the other.
-    pub(crate) fn connect(&self) -> io::Result<UnixStream> {
+    pub fn connect(&self) -> io::Result<UnixStream> {
         let (ours, theirs) = UnixStream::pair()?;
         ours.set_nonblocking(true)?;
         theirs.set_nonblocking(true)?;

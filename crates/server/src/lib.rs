@@ -1,5 +1,6 @@
 //! What the `portcullis` binary is made of.
 
+pub mod api;
 pub mod assemble;
 pub mod cli;
 pub mod config;

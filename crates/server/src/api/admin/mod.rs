@@ -1,0 +1,6 @@
+//! What administrators do with the accounts of everybody.
+
+pub mod devices;
+pub mod keys;
+pub mod sessions;
+pub mod users;
