@@ -111,31 +111,27 @@ fn e_env_02_cross_origin_answers_can_be_switched_off() {
     assert!(said.contains("CORS_ENABLED") && said.contains("maybe"), "{said}");
 }
 
-/// The document's default is every origin, with credentials, which would open everything: without the name, no
-/// page may call.
+/// The document's default is every origin, with credentials: the first without the second.
 #[test]
 fn e_env_04_every_origin_never_comes_with_credentials() {
     let upstream = Upstream::ok();
-    let gateway = launch(&upstream.url()).start();
-    await_warning(&gateway, "ALLOWED_ORIGINS");
-    for origin in [FOREIGN, FRONTEND, "http://localhost:3000", "null"] {
-        let request = Request::get("/config").header("Origin", origin).header("Cookie", "theme=dark");
-        let answer = request.send_to(gateway.address());
-        assert_reached(&answer);
-        assert_eq!(answer.field("access-control-allow-origin"), None, "{}", answer.head);
+    for start in [launch(&upstream.url()), launch(&upstream.url()).env("ALLOWED_ORIGINS", "*")] {
+        let gateway = start.start();
+        await_warning(&gateway, "ALLOWED_ORIGINS");
+        for cookie in [None, Some("theme=dark")] {
+            let request = Request::get("/config").header("Origin", FOREIGN);
+            let request =
+                cookie.into_iter().fold(request, |request, cookie| request.header("Cookie", cookie));
+            let answer = request.send_to(gateway.address());
+            assert_reached(&answer);
+            assert_eq!(answer.field("access-control-allow-origin"), Some("*"), "{}", answer.head);
+            assert_eq!(answer.field("access-control-allow-credentials"), None, "{}", answer.head);
+        }
+        let preflight = Request::preflight("/config", FOREIGN, "POST", "").send_to(gateway.address());
+        assert_eq!(preflight.field("access-control-allow-credentials"), None, "{}", preflight.head);
     }
-    let preflight = Request::preflight("/config", FOREIGN, "POST", "").send_to(gateway.address());
-    assert_eq!(preflight.status, 400, "{}", preflight.head);
     // Who asks for both is told that there is no such thing.
-    let said = launch(&upstream.url()).env("ALLOWED_ORIGINS", "*").refused();
-    assert!(said.contains("ALLOWED_ORIGINS") && said.contains("credentials"), "{said}");
     let both = "[cors]\norigins = [\"*\"]\ncredentials = true\n";
     let said = launch(&upstream.url()).config(both).refused();
     assert!(said.contains("cors") && said.contains("credentials"), "{said}");
-    // Without credentials there is.
-    let every = "[cors]\norigins = [\"*\"]\ncredentials = false\n";
-    let gateway = launch(&upstream.url()).config(every).start();
-    let answer = Request::get("/config").header("Origin", FOREIGN).send_to(gateway.address());
-    assert_eq!(answer.field("access-control-allow-origin"), Some("*"), "{}", answer.head);
-    assert_eq!(answer.field("access-control-allow-credentials"), None, "{}", answer.head);
 }
