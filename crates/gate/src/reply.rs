@@ -158,6 +158,11 @@ impl Replies {
         reply
     }
 
+    /// What the log says of the refusal with that code, where the configuration says it.
+    pub(crate) fn log(&self, code: &str) -> Option<&str> {
+        self.templates.iter().find(|(known, _)| *known == code)?.1.log()
+    }
+
     /// The answer that stands for one of the application's that is not shown.
     pub fn replaced(&self, status: u16, ctx: &RequestContext) -> Reply {
         let detail = reason_phrase(status);

@@ -110,13 +110,14 @@ impl Trail {
         }
         let Some(denial) = denial else { return };
         let Some((kind, details)) = event_of(denial, ctx) else { return };
+        let details = policy.replies.log(denial.code()).unwrap_or(&details);
         recorder.security(&SecurityEvent {
             kind,
             unix_ms: ctx.now.unix_ms,
             subject,
             status,
             reason: denial.code(),
-            details: &details,
+            details,
             observed: false,
         });
     }

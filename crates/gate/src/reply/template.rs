@@ -9,6 +9,8 @@ pub struct Template {
     pub(super) fields: Vec<(Cow<'static, str>, Box<str>)>,
     /// `None` for the problem document of the gateway.
     pub(super) pieces: Option<Vec<Piece>>,
+    /// What the log says of it; empty for the gateway's own words.
+    log: Box<str>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -93,12 +95,17 @@ impl Template {
         if !text.is_empty() {
             pieces.push(Piece::Text(text.into()));
         }
-        Ok(Self { content_type: content_type.into(), fields: Vec::new(), pieces: Some(pieces) })
+        Ok(Self { content_type: content_type.into(), fields: Vec::new(), pieces: Some(pieces), log: "".into() })
     }
 
     /// The gateway's own body, to which fields may be added.
     pub fn problem() -> Self {
-        Self { content_type: "application/problem+json".into(), fields: Vec::new(), pieces: None }
+        Self {
+            content_type: "application/problem+json".into(),
+            fields: Vec::new(),
+            pieces: None,
+            log: "".into(),
+        }
     }
 
     /// The same, with fields of its own.
@@ -107,6 +114,18 @@ impl Template {
         self.fields =
             fields.iter().map(|(name, value)| (Cow::Owned(name.clone()), value.as_str().into())).collect();
         self
+    }
+
+    /// The same, with words of its own in the log.
+    #[must_use]
+    pub fn with_log(mut self, words: &str) -> Self {
+        self.log = words.into();
+        self
+    }
+
+    /// What the log says of it; none for the gateway's own words.
+    pub(crate) fn log(&self) -> Option<&str> {
+        Some(&*self.log).filter(|words| !words.is_empty())
     }
 
     /// The media type of the body.

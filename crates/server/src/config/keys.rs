@@ -217,6 +217,7 @@ pub const KEYS: &[Key] = &[
     key("replies.*.content_type", K::Text, D::Text("application/json"), "Content type of this refusal"),
     key("replies.*.body", K::Template, D::None, "Body; {limit} {window} {remaining} {reset} {retry_after} {request_id} {detail} {title} {code} {status}"),
     key("replies.*.headers", K::Fields, D::None, "More headers of this refusal"),
+    key("replies.*.log", K::Text, D::None, "What the log says of it, where somebody searches for certain words"),
 
     key("errors.replace", K::Choice(&["never", "5xx", "4xx-5xx"]), D::Text("5xx"), "Which answers of the application get the body of `replies.upstream-error`, so that no stack trace leaves"),
     key("errors.in_development", K::Bool, D::Bool(false), "Whether they are replaced in development too"),

@@ -286,6 +286,8 @@ pub struct Reply {
     /// With placeholders of `PLACEHOLDERS` in braces; nothing: the body of the gateway.
     pub body: Option<String>,
     pub headers: Vec<(String, String)>,
+    /// What the log says of it; nothing: the words of the gateway.
+    pub log: Option<String>,
     pub origin: Origin,
 }
 

@@ -104,7 +104,15 @@ pub(super) fn replies(root: &Reader<'_>) -> BTreeMap<&'static str, Reply> {
             );
         }
         let headers = fields(&reader, "headers", true);
-        replies.insert(code, Reply { content_type, body, headers, origin: reader.origin });
+        let log = reader.leaf("log", |node| {
+            let text = value::text(node)?;
+            if value::is_field_value(text) && !text.is_empty() {
+                Ok(text.to_owned())
+            } else {
+                Err(Complaint::new("this is not one line of text", "\"API request rejected\""))
+            }
+        });
+        replies.insert(code, Reply { content_type, body, headers, log, origin: reader.origin });
     }
     replies
 }
