@@ -1,1 +1,0 @@
-//! The acts on a store in memory.
