@@ -187,6 +187,9 @@ impl Accounts {
         };
         self.store.create_family(&family)?;
         self.store.change_user(user.id, &UserChange::LoggedIn(now_ms))?;
+        // Somebody whom a command or another node made a moment ago is known here from now on: a token that was
+        // given must not be refused until the next look at the store.
+        self.changed(Changed::User, user.id);
         let user = User { last_login_ms: Some(now_ms), ..user };
         self.issue(user, family.id, 0, expires_ms, now_ms)
     }
