@@ -15,7 +15,12 @@ use portcullis_core::identity::Scheme;
 use portcullis_core::quota::Verdict;
 
 /// What the example file cannot show beside everything else.
-const ASIDE: [(&str, &str); 1] = [("profile", "\"kalshiwhale\"")];
+const ASIDE: [(&str, &str); 4] = [
+    ("profile", "\"kalshiwhale\""),
+    ("auth.passwords.breached_file", "\"pwned-passwords.txt\""),
+    ("auth.tokens.secret", "\"env:JWT_SECRET_KEY\""),
+    ("auth.tokens.key", "\"signing.pem\""),
+];
 
 #[test]
 fn every_key_with_its_default_and_an_example() {

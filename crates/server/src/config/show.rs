@@ -131,13 +131,25 @@ pub fn environment_json(names: &[EnvironmentName]) -> Json {
 
 fn shown(loaded: &Loaded) -> Vec<Shown> {
     let mut all = Vec::new();
-    for key in KEYS {
+    let kept = loaded.config.accounts.is_some();
+    for key in KEYS.iter().filter(|key| kept || !is_of_accounts(key)) {
         match key.path {
             "headers.*" => headers(loaded, &mut all),
             _ => expand(key, key.path, "", Some(&loaded.tree), &loaded.config, &mut all),
         }
     }
     all
+}
+
+/// Whether a key says nothing where no accounts are kept.
+fn is_of_accounts(key: &Key) -> bool {
+    let kept = ["endpoints.auth", "endpoints.admin", "endpoints.docs", "identity.assertion_audience"];
+    let section = key.path.rsplit_once('.').map_or("", |(section, _)| section);
+    kept.contains(&key.path) || section == "store" || section.starts_with("auth.") && !shared(section)
+}
+
+fn shared(section: &str) -> bool {
+    ["auth.ingest_token", "auth.api_key", "auth.failures"].contains(&section)
 }
 
 /// Walks the tree along a pattern; `*` and `[]` stand for everything that is there.

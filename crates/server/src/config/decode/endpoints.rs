@@ -48,9 +48,10 @@ pub(super) fn endpoints(root: &Reader<'_>, accounts: bool) -> Endpoints {
     for (at, (name, path)) in named.iter().enumerate() {
         let twice = named[..at].iter().find(|(_, other)| path.is_some() && other == path);
         if let Some((other, _)) = twice {
+            let written = if section.node(name).is_some() { name } else { other };
             section.problem(
                 Problem::new(
-                    &section.origin_of(name),
+                    &section.origin_of(written),
                     format!("`endpoints.{name}` and `endpoints.{other}` are one path"),
                 )
                 .mend("give one of them another path, or false"),

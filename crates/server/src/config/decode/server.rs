@@ -137,19 +137,17 @@ pub(super) fn log(root: &Reader<'_>, environment: Environment) -> Log {
         _ => LogFormat::Json,
     };
     let file = log.path("file");
-    // A directory that names of the environment say is made; one in the file that is not there is not meant.
+    // A directory is made where it is missing; one that the file names in a place that is not there is not meant.
     let origin = log.origin_of("file");
     let written = matches!(&origin, Origin::Text { text, .. } if text.kind == TextKind::File);
+    let missing = |path: &Path| !path.as_os_str().is_empty() && !path.is_dir();
     if let Some(file) = &file
         && written
-        && !file.parent().is_none_or(|parent| parent.as_os_str().is_empty() || parent.is_dir())
+        && file.parent().is_some_and(|parent| missing(parent) && parent.parent().is_some_and(missing))
     {
         log.problem(
-            Problem::new(
-                &origin,
-                format!("`log.file`: the directory of {} does not exist", file.display()),
-            )
-            .mend("make the directory, or name another"),
+            Problem::new(&origin, format!("`log.file`: the directory of {} does not exist", file.display()))
+                .mend("make the directory, or name another"),
         );
     }
     Log { format, file, level, rotate: log.size("rotate"), keep: log.duration("keep") }

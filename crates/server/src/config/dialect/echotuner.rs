@@ -18,7 +18,7 @@ pub const ECHOTUNER: Dialect = Dialect {
             Meaning::Origins,
             "*",
             "Origins of pages that may call and send cookies, with commas; without it every page may call, and none may send cookies",
-            Example::Text("http://localhost:3000,http://127.0.0.1:3000"),
+            Example::Text("http://localhost:3000"),
         ),
         name(
             "CORS_ENABLED",

@@ -43,6 +43,20 @@ fn authentication() {
             "opens the route",
             "keep one",
         ),
+        (
+            "[auth.api_key]\nvalue = \"env:API_KEY\"\n[auth]\ndefault = \"anonymous\"\n",
+            5,
+            "`anonymous` without a scheme",
+            "\"none\"",
+        ),
+        ("[auth]\ndefault = \"bearer\"\n", 3, "`bearer` is not configured", "[auth.tokens]"),
+        ("[auth]\ndefault = \"session\"\n", 3, "`session` is not configured", "[auth.sessions]"),
+        (
+            "[auth.api_key]\nvalue = \"env:API_KEY\"\nrole = \"fre\"\n",
+            4,
+            "there is no role `fre`",
+            "did you mean `free`?",
+        ),
         ("[auth.failures]\nlimit = \"20/minute per user\"\n", 3, "prove nobody", "per ip"),
     ]);
 }
@@ -59,6 +73,18 @@ fn limits() {
         ("[[limits]]\nrate = \"1/s\"\nmode = \"watch\"\n", 4, "`watch` is not one of", "`observe`"),
         ("[[limits]]\nrate = \"60/minute per user\"\n", 3, "no route proves anybody", "per ip"),
         ("[[routes]]\nmatch = \"/a\"\nlimits = [\"60/minute per key\"]\n", 4, "can never apply", "per ip"),
+        (
+            "[[routes]]\nmatch = \"/a\"\nlimits = [{ name = \"x\", rate = \"6/minute\" }]\n[[routes]]\nmatch = \"/b\"\nlimits = [{ name = \"x\", rate = \"7/minute\" }]\n",
+            7,
+            "they disagree on it",
+            "\"6/minute per ip\" here too",
+        ),
+        (
+            "[[routes]]\nmatch = \"/a\"\nlimits = [{ name = \"x\", rate = \"6/minute\" }, { name = \"x\", rate = \"6/minute\" }]\n",
+            4,
+            "stands twice in one route",
+            "another name",
+        ),
     ]);
 }
 
@@ -96,6 +122,20 @@ fn routes() {
             4,
             "which no WebSocket matches",
             "WS /a",
+        ),
+        ("[[routes]]\nmatch = \"/a\"\ngeneral_limits = \"none\"\n", 4, "`none` is not one of", "`off`"),
+        ("[[routes]]\nmatch = \"/a\"\nroles = [\"free\"]\n", 4, "lets everybody pass", "take the roles away"),
+        (
+            "[auth.tokens]\n[[routes]]\nmatch = \"/a\"\nroles = [\"freee\"]\n",
+            5,
+            "there is no role `freee`",
+            "did you mean `free`?",
+        ),
+        (
+            "[auth.tokens]\n[[routes]]\nmatch = \"/a\"\nauth = [\"bearer\", \"anonymous\"]\nroles = [\"free\"]\n",
+            6,
+            "lets everybody pass",
+            "take the roles away",
         ),
         ("[[routes]]\nmatch = \"/a\"\nmode = \"off\"\n", 4, "`off` is not one of", "`observe`"),
     ]);

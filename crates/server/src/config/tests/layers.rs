@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use portcullis_core::identity::Scheme;
 
+use super::super::dialect::Meaning;
 use super::super::model::{
     Environment, ListenAddress, LogFormat, Origins, ReplaceErrors, RouteAuth, SecretSource, UpstreamAddress,
 };
-use super::super::dialect::Meaning;
 use super::super::profile::PROFILES;
 use super::{Case, SMALL};
 
@@ -56,7 +56,8 @@ fn the_example_of_the_documentation_is_accepted() {
         .file("cert.pem", "")
         .file("key.pem", "")
         .env("API_KEY", "Zk3vYxN0pQ8sT1uWbRcDfGhJmLnVaXeKi5o7y9A2B4C")
-        .env("INGEST_TOKEN", "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08");
+        .env("STORE_KEY", SECRET)
+        .env("INGEST_TOKEN", SECRET);
     let loaded = case.load();
     assert_eq!(loaded.config.environment, Environment::Production);
     assert_eq!(loaded.config.replace_errors, ReplaceErrors::ServerErrors);
@@ -73,9 +74,11 @@ fn the_example_of_the_documentation_is_accepted() {
 fn every_profile_of_this_version_is_accepted() {
     for profile in PROFILES {
         let with = |case: Case| {
-            let secrets = profile.dialect.names.iter().filter(|name| {
-                matches!(name.meaning, Meaning::Secret(_) | Meaning::SecretAt(_))
-            });
+            let secrets = profile
+                .dialect
+                .names
+                .iter()
+                .filter(|name| matches!(name.meaning, Meaning::Secret(_) | Meaning::SecretAt(_)));
             secrets.fold(case, |case, name| case.env(name.name, SECRET)).load()
         };
         assert_eq!(with(Case::profile(profile.name)).config.profile, Some(profile.name));

@@ -1,11 +1,15 @@
 //! The whole configuration, from sources on disk to typed values: layers, dialects, production and what breaks.
 
+mod accounts;
 mod broken;
 mod broken_access;
+mod btc_forecasting;
 mod dialects;
+mod echotuner;
 mod layers;
 mod refused;
 mod shown;
+mod ticker_service;
 mod validate;
 
 use std::path::PathBuf;

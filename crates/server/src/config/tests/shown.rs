@@ -58,6 +58,36 @@ fn no_secret_is_ever_shown() {
 }
 
 #[test]
+fn no_secret_of_accounts_is_ever_shown() {
+    const SECRET: &str = "hunter2-9f86d081884c7d659a2feaa0c55ad015a3bf4f1b";
+    let body = format!(
+        "upstream = \"http://a:1\"\n[store]\nurl = \"postgres://us:hunter2@h/d?password=hunter2\"\n\
+         encryption_key = \"{SECRET}\"\n[auth.tokens]\nsecret = [\"env:S\", \"{SECRET}\"]\n"
+    );
+    let case = Case::config(&body).env("S", SECRET);
+    let loaded = case.load();
+    for text in [show::text(&loaded), show::json(&loaded).to_string(), format!("{loaded:?}")] {
+        assert!(!text.contains("hunter2"), "{text}");
+    }
+    let text = show::text(&loaded);
+    for line in [
+        "store.url = \"postgres://us@h/d\"",
+        "auth.tokens.secret = [\"env:S\",\"[redacted]\"]",
+        "auth.tokens.algorithm = \"HS256\"",
+    ] {
+        assert!(text.contains(line), "{line}\n{text}");
+    }
+    // Where no accounts are kept, nothing says what they would be.
+    let text = show::text(&Case::config("upstream = \"http://a:1\"\n").load());
+    for word in ["store.", "auth.tokens", "auth.keys", "endpoints.auth"] {
+        assert!(!text.contains(word), "{word}\n{text}");
+    }
+    // What is wrong with it is shown without it too.
+    let said = Case::config(&body.replace("h/d?", "/d?")).env("S", SECRET).problems().to_string();
+    assert!(said.contains("names no host") && !said.contains("hunter2"), "{said}");
+}
+
+#[test]
 fn the_schema_knows_every_key_and_refuses_others() {
     let schema = show::schema();
     assert_eq!(schema["additionalProperties"], false);
@@ -88,7 +118,7 @@ fn every_environment_name_is_listed() {
     ] {
         assert!(text.lines().any(|line| line.trim() == name), "{name}\n{text}");
     }
-    assert!(text.contains("(not in this version)"));
+    assert!(text.contains("JWT_SECRET_KEY\n      Signs tokens"), "{text}");
     let only = show::environment_text(&show::environment(Some("kalshiwhale")));
     assert!(only.contains("RATE_LIMIT_PER_MINUTE") && !only.contains("INGEST_TOKEN"), "{only}");
     // What the list calls a key is one.

@@ -1,6 +1,5 @@
 //! Whether credentials are asked for, are strong, and are kept where they belong.
 
-use portcullis_core::identity::Scheme;
 use portcullis_core::secret::Grade;
 
 use super::{Item, Subject};
@@ -36,8 +35,10 @@ pub(super) fn strength(subject: &Subject<'_>) -> Item {
     const ID: &str = "credential-strength";
     const TITLE: &str = "token strength";
     let auth = &subject.config.auth;
-    let unset = auth.unset.iter().find(|scheme| auth.switched_off.is_none() || **scheme != Scheme::ApiKey);
-    if let Some(scheme) = unset {
+    if let Some(name) = auth.switched_off {
+        return Item::fail(ID, TITLE, format!("{name} is false: none is asked for"), format!("{name}=true"));
+    }
+    if let Some(scheme) = auth.unset.first() {
         let name = scheme.name().replace('-', "_").to_uppercase();
         return Item::fail(
             ID,

@@ -57,7 +57,7 @@ fn what_is_ready_scores_ten() {
     let bad: Vec<_> = report.items.iter().filter(|item| item.verdict != Verdict::Pass).collect();
     assert!(bad.is_empty(), "{bad:?}");
     assert!((report.score() - 10.0).abs() < f64::EPSILON && !report.fails());
-    assert!(report.text().ends_with("10.0/10 in production: 18 pass, 0 warn, 0 fail\n"), "{}", report.text());
+    assert!(report.text().ends_with("10.0/10 in production: 22 pass, 0 warn, 0 fail\n"), "{}", report.text());
     assert_eq!(report.json()["score"], 10.0);
 }
 
@@ -112,6 +112,66 @@ fn each_item_notices_what_it_is_for() {
         let loaded = read(&case.0).unwrap();
         assert!(production::refusals(&loaded).is_empty() || case.report().fails(), "{text}");
     }
+}
+
+#[test]
+fn what_accounts_need_is_judged() {
+    let accounts = "[auth.tokens]\n[store]\nencryption_key = \"env:STORE_KEY\"\n";
+    let good = Case::new("accounts", &format!("{GOOD}{accounts}")).env("STORE_KEY", KEY);
+    let report = good.report();
+    assert!((report.score() - 10.0).abs() < f64::EPSILON, "{}", report.text());
+    for (id, verdict, from, to) in [
+        ("store", Verdict::Fail, "encryption_key = \"env:STORE_KEY\"", ""),
+        ("credential-strength", Verdict::Fail, "STORE_KEY", "WEAK"),
+        ("secret-storage", Verdict::Fail, "env:STORE_KEY", "a-literal-4711-of-some-length-77"),
+        ("lockout", Verdict::Warn, "[store]", "[auth.lockout]\nattempts = 1000\n[store]"),
+        ("registration", Verdict::Warn, "[store]", "[auth.registration]\nrole = \"premium\"\n[store]"),
+        ("rate-limits", Verdict::Fail, "[store]", "[limiter]\nenabled = false\n[store]"),
+    ] {
+        let body = format!("{GOOD}{}", accounts.replace(from, to));
+        let case = Case::new("accounts-each", &body).env("STORE_KEY", KEY).env("WEAK", "hunter2");
+        let item = case.item(id);
+        assert_eq!(item.verdict, verdict, "{item:?}");
+        assert!(item.mend.is_some(), "{item:?}");
+        let text = case.report().text();
+        assert!(!text.contains("4711") && !text.contains("hunter2") && !text.contains(KEY), "{text}");
+    }
+    let none = "[store]\nencryption_key = \"env:STORE_KEY\"\n[auth.registration]\nenabled = false\n";
+    let none = Case::new("accounts-none", &format!("{GOOD}{none}")).env("STORE_KEY", KEY);
+    assert_eq!(none.item("registration").finding, "nobody registers by themselves");
+}
+
+#[test]
+fn the_names_of_the_other_systems_are_judged() {
+    let of = |profile: &str| {
+        let mut case = Case::new(profile, "upstream = \"http://127.0.0.1:9000\"\n");
+        case.0.profile = Some(profile.into());
+        case
+    };
+    // T-CK-03, T-CK-04.
+    let ticker = of("ticker-service").env("INSTRUMENT_DB_PASSWORD", "stocksblitz123");
+    assert_eq!(ticker.item("default-passwords").verdict, Verdict::Warn);
+    let ticker = ticker.env("ENVIRONMENT", "production");
+    assert_eq!(ticker.item("default-passwords").verdict, Verdict::Fail);
+    assert_eq!(ticker.item("authentication").verdict, Verdict::Pass);
+    let open = ticker.env("ENVIRONMENT", "dev").env("API_KEY_ENABLED", "false");
+    let item = open.item("authentication");
+    assert!(item.verdict == Verdict::Fail && item.finding.contains("API_KEY_ENABLED"), "{item:?}");
+    assert!(open.item("credential-strength").finding.contains("none is asked for"));
+    // B-CK-02, B-CK-03.
+    let btc = of("btc-forecasting").env("JWT_SECRET_KEY", KEY).env("ENVIRONMENT", "production");
+    let item = btc.item("store");
+    assert!(item.verdict == Verdict::Fail && item.mend.unwrap().starts_with("DATABASE_ENCRYPTION_KEY="));
+    let item = btc.item("rate-limits");
+    assert!(
+        item.finding.contains("60/minute per anonymous") && item.finding.contains("for premium"),
+        "{item:?}"
+    );
+    let item = btc.env("RATE_LIMIT_ENABLED", "false").item("rate-limits");
+    assert!(item.verdict == Verdict::Fail && item.finding.contains("RATE_LIMIT_ENABLED"), "{item:?}");
+    // E-ENV-17.
+    let echotuner = of("echotuner").env("SECRET_KEY", KEY).env("DEBUG", "true");
+    assert_eq!(echotuner.item("debug").verdict, Verdict::Warn);
 }
 
 #[test]
