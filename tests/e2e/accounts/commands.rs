@@ -73,6 +73,18 @@ fn people_are_made_shown_changed_and_removed_while_it_runs() {
     assert_eq!(run("users list --json").json()["users"], json!([]));
 }
 
+/// No waiting for the next look at the store: whoever logs in is known from then on.
+#[test]
+fn who_was_made_a_moment_ago_logs_in_and_comes_in_at_once() {
+    let upstream = Upstream::ok();
+    let (gateway, accounts) = started(&upstream, "");
+    for name in ["alice", "bob", "carol"] {
+        gateway.add_user(name, "free");
+        let login = accounts.login(name);
+        assert_eq!(work().bearer(&login.access).send_to(gateway.address()).status, 200, "{name}");
+    }
+}
+
 #[test]
 fn what_cannot_be_done_is_said_with_its_mend_and_changes_nothing() {
     let upstream = Upstream::ok();
