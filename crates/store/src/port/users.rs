@@ -48,10 +48,19 @@ impl Users for SqlStore {
                         last_login_ms, valid_from_ms, password, totp_confirmed, totp_last_step, totp_recovery)
                     VALUES";
         let row = "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, FALSE, 0, ?)";
-        self.database.write(|transaction| {
+        let made = self.database.write(|transaction| {
             transaction.insert(head, row, &rows).map_err(taken)?;
             note(transaction, Changed::User, users.iter().map(|new| new.user.id))
-        })
+        });
+        match (made, users) {
+            // Where both are taken the name is told, whichever index the database looked into first.
+            (Err(StoreError::Taken(UserField::Email)), [one])
+                if self.account_by_name(&one.user.name)?.is_some() =>
+            {
+                Err(StoreError::Taken(UserField::Name))
+            }
+            (made, _) => made,
+        }
     }
 
     fn account(&self, id: Id) -> Result<Option<Account>, StoreError> {

@@ -1,0 +1,1 @@
+//! What only files can get wrong.
