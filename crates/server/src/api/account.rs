@@ -18,16 +18,13 @@ pub fn register(state: &State, call: &Call) -> Result<Answer, Refusal> {
     let body: asked::Register = call.body()?;
     let by = call.caller.proven.as_ref().filter(|proven| proven.role.as_deref() == Some(ADMIN));
     let email = Some(body.email.as_str());
-    let user = match (by, &body.role) {
-        (Some(_), Some(role)) => {
-            state.accounts.add_user(&body.username, email, role, Some(&body.password), call.now_ms)
-        }
-        _ => {
-            let role = body.role.as_deref();
-            let registration = Registration { name: &body.username, email, password: &body.password, role };
-            state.accounts.register(&registration, call.now_ms)
-        }
-    }?;
+    let user = if let (Some(_), Some(role)) = (by, &body.role) {
+        state.accounts.add_user(&body.username, email, role, Some(&body.password), call.now_ms)?
+    } else {
+        let role = body.role.as_deref();
+        let asked = Registration { name: &body.username, email, password: &body.password, role };
+        state.accounts.register(&asked, call.now_ms)?
+    };
     let details = format!("user {} with the role {}", user.name, user.role);
     Ok(Answer::json(StatusCode::CREATED, &told::User::from(user))?.about(details))
 }

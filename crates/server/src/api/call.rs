@@ -243,7 +243,7 @@ mod tests {
         body: &str,
     ) -> (u16, String) {
         let refusal = read(id, query, content_type, body).unwrap_err();
-        (refusal.status, refusal.errors.iter().map(ToString::to_string).collect())
+        (refusal.status, refusal.more.errors.iter().map(ToString::to_string).collect())
     }
 
     const JSON: Option<&str> = Some("application/json");

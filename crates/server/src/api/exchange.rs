@@ -46,7 +46,7 @@ pub async fn answer(room: &Room, request: Request<Incoming>) -> Response<Full<By
 
 /// A fault is said once a second: a store that is away would fill the log otherwise.
 fn complain(room: &Room, refusal: &Refusal) {
-    let Some(fault) = &refusal.fault else { return };
+    let Some(fault) = &refusal.more.fault else { return };
     let now_ms = jiff::Timestamp::now().as_millisecond();
     if (now_ms - room.complained_ms.get()).abs() >= COMPLAINT_MS {
         room.complained_ms.set(now_ms);

@@ -21,6 +21,13 @@ pub struct Refusal {
     pub code: &'static str,
     /// One sentence for the client.
     pub detail: Cow<'static, str>,
+    /// What few refusals have.
+    pub more: Box<More>,
+}
+
+/// What few refusals have.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct More {
     /// What is wrong, place by place, as in the refusals of the gate.
     pub errors: Vec<Value>,
     /// Members of their own that the client needs to go on. With them, no template is used.
@@ -45,16 +52,7 @@ pub struct Replies {
 impl Refusal {
     /// A refusal with its status, code and sentence.
     pub fn new(status: u16, code: &'static str, detail: impl Into<Cow<'static, str>>) -> Self {
-        Self {
-            status,
-            code,
-            detail: detail.into(),
-            errors: Vec::new(),
-            members: Vec::new(),
-            retry_after_s: None,
-            allow: None,
-            fault: None,
-        }
+        Self { status, code, detail: detail.into(), more: Box::default() }
     }
 
     /// There is no such thing here, or it is not the caller's.
@@ -64,7 +62,8 @@ impl Refusal {
 
     /// The path is there, for other methods.
     pub fn method_not_allowed(allow: String) -> Self {
-        Self { allow: Some(allow), ..Self::new(405, "method-not-allowed", "Method not allowed") }
+        let refusal = Self::new(405, "method-not-allowed", "Method not allowed");
+        refusal.with(More { allow: Some(allow), ..More::default() })
     }
 
     /// The caller has no account in this store: a shared credential, or a user of an outside identity provider.
@@ -99,28 +98,31 @@ impl Refusal {
             }
             detail.push_str(error["detail"].as_str().unwrap_or_default());
         }
-        Self { errors, ..Self::new(422, "invalid-request", detail) }
+        let refusal = Self::new(422, "invalid-request", detail);
+        refusal.with(More { errors, ..More::default() })
     }
 
     /// An act on an account that was refused or failed. `password` is where the body has the new password.
     pub fn of_account(error: &AccountError, password: &str) -> Self {
         let mut refusal = Self::new(error.status(), error.code(), error.detail());
-        refusal.retry_after_s = error.retry_after_s();
+        refusal.more.retry_after_s = error.retry_after_s();
         let mut wrong = |place: &str, detail: String| {
-            refusal.errors.push(json!({ "pointer": place, "detail": detail }));
+            refusal.more.errors.push(json!({ "pointer": place, "detail": detail }));
         };
         match error {
             AccountError::WeakPassword(reasons) => {
-                reasons.iter().for_each(|reason| wrong(password, reason.to_string()));
+                for reason in reasons {
+                    wrong(password, reason.to_string());
+                }
             }
             AccountError::InvalidName => wrong("/username", error.to_string()),
             AccountError::InvalidEmail => wrong("/email", error.to_string()),
             AccountError::UnknownRole(_) => wrong("/role", error.to_string()),
             AccountError::InvalidScope(_) => wrong("/scopes", error.to_string()),
             AccountError::TotpRequired { attempt, expires_in_s } => {
-                refusal.members = vec![("attempt", json!(attempt)), ("expires_in", json!(expires_in_s))];
+                refusal.more.members = vec![("attempt", json!(attempt)), ("expires_in", json!(expires_in_s))];
             }
-            _ if refusal.status >= 500 => refusal.fault = Some(error.to_string()),
+            _ if refusal.status >= 500 => refusal.more.fault = Some(error.to_string()),
             _ => {}
         }
         refusal
@@ -129,19 +131,24 @@ impl Refusal {
     /// As much work waits as may.
     pub fn too_busy(retry_after_s: u64) -> Self {
         let refusal = Self::new(503, "too-busy", "Too many requests of this kind are waiting");
-        Self { retry_after_s: Some(retry_after_s), ..refusal }
+        refusal.with(More { retry_after_s: Some(retry_after_s), ..More::default() })
     }
 
     /// A fault of our own; `fault` is for the log.
     pub fn internal(fault: impl std::fmt::Display) -> Self {
-        Self { fault: Some(fault.to_string()), ..Self::new(500, "internal", "Internal error") }
+        let refusal = Self::new(500, "internal", "Internal error");
+        refusal.with(More { fault: Some(fault.to_string()), ..More::default() })
+    }
+
+    fn with(self, more: More) -> Self {
+        Self { more: Box::new(more), ..self }
     }
 }
 
 impl Replies {
     /// The answer that says `refusal`.
     pub fn answer(&self, refusal: &Refusal, request_id: &str) -> Response<Content> {
-        let template = self.account.as_ref().filter(|_| refusal.members.is_empty());
+        let template = self.account.as_ref().filter(|_| refusal.more.members.is_empty());
         let filled = template.and_then(|template| Some((template, fill(template, refusal, request_id)?)));
         let (content_type, body) = match &filled {
             Some((template, body)) => (template.content_type(), body.clone()),
@@ -155,10 +162,10 @@ impl Replies {
             }
         };
         put(http::header::CONTENT_TYPE, content_type);
-        if let Some(seconds) = refusal.retry_after_s {
+        if let Some(seconds) = refusal.more.retry_after_s {
             put(http::header::RETRY_AFTER, &seconds.to_string());
         }
-        if let Some(allow) = &refusal.allow {
+        if let Some(allow) = &refusal.more.allow {
             put(http::header::ALLOW, allow);
         }
         // RFC 9110 section 15.5.2: whoever says 401 says what it asks for.
@@ -182,13 +189,13 @@ impl Replies {
         put("detail", refusal.detail.clone().into());
         put("code", refusal.code.into());
         put("request_id", request_id.into());
-        if let Some(seconds) = refusal.retry_after_s {
+        if let Some(seconds) = refusal.more.retry_after_s {
             put("retry_after", seconds.into());
         }
-        if !refusal.errors.is_empty() {
-            put("errors", refusal.errors.clone().into());
+        if !refusal.more.errors.is_empty() {
+            put("errors", refusal.more.errors.clone().into());
         }
-        for (name, value) in &refusal.members {
+        for (name, value) in &refusal.more.members {
             put(name, value.clone());
         }
         Value::Object(problem).to_string().into_bytes()
@@ -203,7 +210,7 @@ fn fill(template: &Template, refusal: &Refusal, request_id: &str) -> Option<Vec<
             "status" => refusal.status.to_string().into(),
             "title" => reason_phrase(refusal.status).into(),
             "request_id" => request_id.into(),
-            "retry_after" => refusal.retry_after_s.unwrap_or(0).to_string().into(),
+            "retry_after" => refusal.more.retry_after_s.unwrap_or(0).to_string().into(),
             // What only a limit has.
             _ => "0".into(),
         };
@@ -243,7 +250,7 @@ mod tests {
     fn a_refusal_is_a_problem_document() {
         let replies = Replies { base: "/portcullis".into(), account: None };
         let mut refusal = Refusal::new(429, "locked-out", "Too many failed attempts");
-        refusal.retry_after_s = Some(17);
+        refusal.more.retry_after_s = Some(17);
         let (status, content_type, body) = said(&replies, &refusal);
         assert_eq!((status, content_type.as_str()), (429, "application/problem+json"));
         let expected = serde_json::json!({
@@ -267,7 +274,7 @@ mod tests {
     #[test]
     fn what_the_client_needs_to_go_on_is_never_lost_to_a_template() {
         let mut refusal = Refusal::new(401, "totp-required", "A second factor is required");
-        refusal.members.push(("attempt", "secret".into()));
+        refusal.more.members.push(("attempt", "secret".into()));
         let replies = replies(r#"{"detail":"{detail}"}"#);
         let (_, content_type, body) = said(&replies, &refusal);
         assert_eq!((content_type.as_str(), &body["attempt"]), ("application/problem+json", &"secret".into()));

@@ -1,4 +1,4 @@
-//! The shapes of bodies: one description that judges what comes in and that the OpenAPI document shows.
+//! The shapes of bodies: one description that judges what comes in and that `/openapi.json` shows.
 
 use portcullis_gate::validate;
 use serde_json::{Map, Value, json};

@@ -41,7 +41,7 @@ fn bodies_that_do_not_fit() {
     assert_eq!(broken.refusal(), (422, "invalid-request".to_owned()));
     assert_eq!(post("application/json", b"[]").status, 422);
     assert_eq!(
-        post("application/json", &[b' '; 64 * 1024 + 1]).refusal(),
+        post("application/json", &vec![b' '; 64 * 1024 + 1]).refusal(),
         (413, "body-too-large".to_owned())
     );
     let twice = post("application/json", br#"{"username":"a","username":"b","password":"c"}"#);

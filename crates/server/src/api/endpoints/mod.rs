@@ -1,5 +1,5 @@
 //! Every endpoint of this service, in one table: where it stands, who may have it, what it takes and gives, and
-//! what does it. The policy of the gate, the router and the OpenAPI document are made from it.
+//! what does it. The policy of the gate, the router and `/openapi.json` are made from it.
 
 mod admin;
 mod auth;
