@@ -171,10 +171,7 @@ mod tests {
         let premium = Request { roles: &["premium"], ..PLAIN };
         assert_eq!(judge(&premium, Some(identity(Some("premium"), None))), Ok(()));
         assert_eq!(judge(&premium, Some(identity(Some("admin"), None))), Ok(()));
-        assert_eq!(
-            judge(&premium, Some(identity(Some("free"), None))),
-            Err(Denial::InsufficientRole)
-        );
+        assert_eq!(judge(&premium, Some(identity(Some("free"), None))), Err(Denial::InsufficientRole));
         assert_eq!(judge(&premium, Some(identity(None, None))), Err(Denial::InsufficientRole));
         assert_eq!(judge(&PLAIN, Some(identity(None, None))), Ok(()), "no role is asked for");
     }

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use portcullis_core::event::EventKind;
-use portcullis_core::quota::{LimitTable, RecentSuccess, Scope};
+use portcullis_core::quota::{LimitTable, RecentSuccess, Scope, Verdict};
 use portcullis_core::route::{CanonicalPath, Match};
 use portcullis_core::{Client, Denial, Head, Identity, Upgrade};
 
@@ -190,7 +190,9 @@ impl Gate {
         self.limiter
             .apply(rules, counted, now_ms, dry, |rule, verdict| {
                 let refuses = !verdict.admitted && rule.mode == Mode::Enforce;
-                if rule.mode == Mode::Enforce {
+                if rule.mode == Mode::Show {
+                    ctx.show(Verdict { admitted: true, ..verdict });
+                } else if rule.mode == Mode::Enforce {
                     ctx.show(verdict);
                 } else if !verdict.admitted {
                     ctx.notes.push(Note {

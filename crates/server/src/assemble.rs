@@ -1,31 +1,54 @@
 //! From the configuration to what runs: the policy of the gate and the settings of the data plane.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
-use portcullis_core::quota::Scope;
+use portcullis_core::quota::{LimitSpec, Scope};
 use portcullis_core::route::Pattern;
 use portcullis_core::{Denial, identity::Scheme};
-use portcullis_gate::authn::{Authenticator, Authn, SharedSecret};
+use portcullis_gate::authn::{Authenticator, Authn, Bearer, Sessions, SharedSecret, UserKeys};
 use portcullis_gate::cors::{self, Cors};
 use portcullis_gate::edge::{self, Edge};
 use portcullis_gate::headers::{self, HeaderRule, Headers};
 use portcullis_gate::limit::{self, LimitRule, Mode};
+use portcullis_gate::onward::{Assertions, Onward};
 use portcullis_gate::policy::{
     Own, Parts, Policy, PolicyError, ReplaceErrors, Route, Target, UnknownRoutes, WebSocketRules,
 };
 use portcullis_gate::reply::{Replies, Template, UPSTREAM_ERROR};
 use portcullis_gate::validate;
-use portcullis_proxy::{Bind, Caps, Endpoint, Listener, Settings, Snapshot, Upstream};
+use portcullis_proxy::{Bind, Caps, Endpoint, Inside, Listener, Settings, Snapshot, Upstream};
 
+use crate::api;
+use crate::api::endpoints::Access;
 use crate::config::model::{self, Config};
 use crate::config::origin::Origin;
 use crate::config::{Problem, Problems};
 use crate::log;
+use crate::ops::accounts::Judges;
+use crate::ops::assertion::Signed;
 
-/// Builds what a configuration says.
-pub fn snapshot(config: &Config) -> Result<Snapshot, Problems> {
-    Ok(Snapshot { policy: policy(config)?, settings: settings(config) })
+/// What accounts bring to a snapshot.
+#[derive(Debug, Clone)]
+pub struct Doors {
+    /// What judges credentials of users.
+    pub judges: Judges,
+    /// The way to the gateway's own service.
+    pub inside: Inside,
+}
+
+impl Doors {
+    /// For a policy that is only asked: nobody is let in to the service.
+    pub fn asked(judges: Judges) -> Self {
+        let closed = |_| Err(std::io::Error::from(std::io::ErrorKind::ConnectionRefused));
+        Self { judges, inside: Inside::new(closed) }
+    }
+}
+
+/// Builds what a configuration says. `doors` must be there where it keeps accounts.
+pub fn snapshot(config: &Config, doors: Option<&Doors>) -> Result<Snapshot, Problems> {
+    Ok(Snapshot { policy: policy(config, doors)?, settings: settings(config, doors) })
 }
 
 /// The listeners of a configuration. They stay as they are until the next start.
@@ -45,7 +68,7 @@ pub fn listeners(config: &Config) -> Vec<Listener> {
         .collect()
 }
 
-fn settings(config: &Config) -> Settings {
+fn settings(config: &Config, doors: Option<&Doors>) -> Settings {
     let caps = &config.server.caps;
     let upstreams = config.upstreams.iter().map(|upstream| Upstream {
         connect_timeout: upstream.connect_timeout,
@@ -74,11 +97,15 @@ fn settings(config: &Config) -> Settings {
             connections: caps.connections,
             connections_per_ip: caps.connections_per_ip,
         },
-        upstreams: upstreams.collect(),
+        upstreams: upstreams
+            .chain(
+                doors.map(|doors| Upstream::new("portcullis", vec![Endpoint::Inside(doors.inside.clone())])),
+            )
+            .collect(),
     }
 }
 
-fn policy(config: &Config) -> Result<Policy, Problems> {
+fn policy(config: &Config, doors: Option<&Doors>) -> Result<Policy, Problems> {
     let mut routes = Vec::new();
     let mut origins = Vec::new();
     for route in &config.routes {
@@ -98,13 +125,19 @@ fn policy(config: &Config) -> Result<Policy, Problems> {
         origins.push(&own_origin);
         routes.push((pattern, own_route(path, Own::Health)));
     }
+    if doors.is_some() {
+        for (pattern, route) in own_routes(config)? {
+            origins.push(&own_origin);
+            routes.push((pattern, route));
+        }
+    }
     let parts = Parts {
         edge: Edge::new(edge::Config { trusted_proxies: config.server.trusted_proxies.clone() }),
         routes,
         default_route: default_route(config),
         unknown_routes: if config.server.closed { UnknownRoutes::Closed } else { UnknownRoutes::Pass },
         cors: cross_origin(config)?,
-        authn: Authn::new(authenticators(config)),
+        authn: Authn::new(authenticators(config, doors)),
         failures: LimitRule::new("failures", config.auth.failures, Scope::Ip, Mode::Enforce),
         headers: Headers::new(response_headers(config)),
         replies: replies(config)?,
@@ -112,6 +145,14 @@ fn policy(config: &Config) -> Result<Policy, Problems> {
             model::ReplaceErrors::Never => ReplaceErrors::Never,
             model::ReplaceErrors::ServerErrors => ReplaceErrors::Server,
             model::ReplaceErrors::AllErrors => ReplaceErrors::All,
+        },
+        identity: Onward {
+            user_fields: config.identity.user_headers.iter().map(|name| name.as_str().into()).collect(),
+            assertions: doors.zip(config.identity.assertion.as_ref()).map(|(doors, audience)| {
+                let signed: Arc<dyn Assertions> =
+                    Arc::new(Signed::new(Arc::clone(&doors.judges.tokens), audience));
+                signed
+            }),
         },
     };
     Policy::new(parts).map_err(|error| match error {
@@ -130,47 +171,112 @@ fn policy(config: &Config) -> Result<Policy, Problems> {
     })
 }
 
-fn authenticators(config: &Config) -> Vec<Authenticator> {
-    [&config.auth.ingest_token, &config.auth.api_key]
-        .into_iter()
-        .flatten()
-        .map(|scheme| {
-            let secrets = scheme.credentials.iter().map(|credential| credential.secret.clone()).collect();
-            Authenticator::SharedSecret(SharedSecret::new(scheme.scheme, &scheme.header, secrets))
-        })
-        .collect()
+fn authenticators(config: &Config, doors: Option<&Doors>) -> Vec<Authenticator> {
+    let mut authenticators = Vec::new();
+    for scheme in config.auth.schemes() {
+        let secrets: Vec<_> = scheme.credentials.iter().map(|credential| credential.secret.clone()).collect();
+        let shared = (!secrets.is_empty()).then(|| {
+            let shared = SharedSecret::new(scheme.scheme, &scheme.header, secrets);
+            match &scheme.role {
+                Some(role) => shared.with_role(role),
+                None => shared,
+            }
+        });
+        match (doors.filter(|_| scheme.users), shared) {
+            (Some(doors), shared) => {
+                let directory = Arc::clone(&doors.judges.directory);
+                let keys = UserKeys::new(&scheme.header, directory, shared);
+                authenticators.push(Authenticator::UserKeys(keys));
+            }
+            (None, Some(shared)) => authenticators.push(Authenticator::SharedSecret(shared)),
+            (None, None) => {}
+        }
+    }
+    if let (Some(Doors { judges, .. }), Some(accounts)) = (doors, &config.accounts) {
+        let directory = || Arc::clone(&judges.directory);
+        let bearer = Bearer::new(Arc::clone(&judges.tokens), directory());
+        authenticators.push(Authenticator::Bearer(bearer));
+        let sessions = Sessions::new(directory(), &accounts.sessions.cookie);
+        authenticators.push(Authenticator::Sessions(sessions));
+    }
+    authenticators
 }
 
 fn accepts(auth: &model::RouteAuth) -> Vec<Scheme> {
-    match auth {
-        model::RouteAuth::Open => Vec::new(),
-        model::RouteAuth::AnyOf(schemes) => schemes.clone(),
+    auth.schemes().to_vec()
+}
+
+/// Limits of a route, those that need no identity apart from those that do.
+#[derive(Default)]
+struct Rules {
+    before: Vec<LimitRule>,
+    after: Vec<LimitRule>,
+}
+
+impl Rules {
+    /// Adds the limits of one place, with the ceilings of those whose key the client chooses.
+    fn add(&mut self, place: &str, limits: &[model::Limit], force: Option<Mode>) {
+        let mut rules: Vec<LimitRule> = Vec::new();
+        for limit in limits {
+            let own = match limit.mode {
+                model::Mode::Observe => Mode::Observe,
+                model::Mode::Enforce => Mode::Enforce,
+            };
+            let shared = limit.shared.as_ref().map(|name| format!("shared {name}"));
+            let place = shared.as_deref().unwrap_or(place);
+            let rule = LimitRule::new(place, limit.rate, limit.scope, force.unwrap_or(own));
+            rules.extend(rule.ceiling(place));
+            rules.push(rule);
+        }
+        limit::tell_apart(&mut rules);
+        self.take(rules);
+    }
+
+    /// Adds the tiers of the roles.
+    fn tiers(&mut self, roles: &[model::Role], force: Option<Mode>) {
+        for role in roles {
+            let tier = |limit: &model::Limit| {
+                LimitRule::tier(&role.name, limit.rate, limit.scope, force.unwrap_or(Mode::Enforce))
+            };
+            let mut rules: Vec<LimitRule> = role.limits.iter().map(tier).collect();
+            limit::tell_apart(&mut rules);
+            self.after.extend(rules);
+        }
+    }
+
+    fn take(&mut self, rules: Vec<LimitRule>) {
+        let (after, before): (Vec<_>, Vec<_>) =
+            rules.into_iter().partition(|rule| rule.scope.needs_identity());
+        self.before.extend(before);
+        self.after.extend(after);
     }
 }
 
-/// The limits of one place, those that need no identity apart from those that do.
-fn rules(place: &str, limits: &[model::Limit], whole_mode: model::Mode) -> (Vec<LimitRule>, Vec<LimitRule>) {
-    let mut rules: Vec<LimitRule> = limits
-        .iter()
-        .map(|limit| {
-            let observes = [limit.mode, whole_mode].contains(&model::Mode::Observe);
-            let mode = if observes { Mode::Observe } else { Mode::Enforce };
-            LimitRule::new(place, limit.rate, limit.scope, mode)
-        })
-        .collect();
-    limit::tell_apart(&mut rules);
-    rules.into_iter().partition(|rule| !rule.scope.needs_identity())
+/// The limits that every route has, as this one has them.
+fn general_rules(config: &Config, general: model::GeneralLimits) -> Rules {
+    let mut rules = Rules::default();
+    let force = match general {
+        model::GeneralLimits::Off => return rules,
+        model::GeneralLimits::Show => Some(Mode::Show),
+        model::GeneralLimits::Count => None,
+    };
+    rules.add("", &config.limits, force);
+    rules.tiers(&config.roles, force);
+    rules
 }
 
 fn named_route(config: &Config, route: &model::Route) -> Route {
-    let (global_before, global_after) = rules("", &config.limits, model::Mode::Enforce);
-    let (before, after) = rules(&route.pattern.text, &route.limits, route.mode);
+    let mut rules = general_rules(config, route.general_limits);
+    let observes = route.mode == model::Mode::Observe;
+    rules.add(&route.pattern.text, &route.limits, observes.then_some(Mode::Observe));
     Route {
         name: route.pattern.text.as_str().into(),
         accepts: accepts(&route.auth),
-        observe: route.mode == model::Mode::Observe,
-        before_authn: global_before.into_iter().chain(before).collect(),
-        after_authn: global_after.into_iter().chain(after).collect(),
+        optional: matches!(route.auth, model::RouteAuth::Optional(_)),
+        roles: route.roles.iter().map(|role| role.as_str().into()).collect(),
+        observe: observes,
+        before_authn: rules.before,
+        after_authn: rules.after,
         target: Target::Upstream(route.upstream),
         pass_credentials: config.upstreams[route.upstream].pass_credentials,
         max_body: route.body_max,
@@ -187,19 +293,96 @@ fn named_route(config: &Config, route: &model::Route) -> Route {
 }
 
 fn default_route(config: &Config) -> Route {
-    let (before_authn, after_authn) = rules("", &config.limits, model::Mode::Enforce);
+    let rules = general_rules(config, model::GeneralLimits::Count);
     Route {
         name: "default".into(),
         accepts: accepts(&config.auth.default),
+        optional: matches!(config.auth.default, model::RouteAuth::Optional(_)),
+        roles: Vec::new(),
         observe: false,
-        before_authn,
-        after_authn,
+        before_authn: rules.before,
+        after_authn: rules.after,
         target: Target::Upstream(config.default_upstream),
         pass_credentials: config.upstreams[config.default_upstream].pass_credentials,
         max_body: config.server.caps.body,
         validate: validate::Config { query: config.query.clone(), body: None },
         websocket: WebSocketRules::default(),
     }
+}
+
+/// The endpoints of the accounts, as their table says: the general limits hold for them as for every route.
+fn own_routes(config: &Config) -> Result<Vec<(Pattern, Route)>, Problems> {
+    let places = places(config);
+    let inside = config.upstreams.len();
+    let parse = |text: &str| {
+        text.parse::<Pattern>()
+            .map_err(|error| Problems::from(Problem::new(&Origin::Default, format!("`{text}` {error}"))))
+    };
+    let mut routes = Vec::new();
+    for (text, endpoint) in api::endpoints::placed(&places) {
+        let mut rules = general_rules(config, model::GeneralLimits::Count);
+        if let Some(spec) = endpoint.limit.and_then(|limit| limit.parse::<LimitSpec>().ok()) {
+            let scope = spec.scope.unwrap_or(Scope::Ip);
+            rules.take(vec![LimitRule::new(&text, spec.rate, scope, Mode::Enforce)]);
+        }
+        let accepts: Vec<Scheme> =
+            endpoint.schemes().iter().copied().filter(|scheme| config.auth.takes(*scheme)).collect();
+        let route = Route {
+            accepts,
+            optional: matches!(endpoint.access, Access::Optional(_)),
+            roles: match endpoint.access {
+                Access::Admin(_) => vec![model::ADMIN.into()],
+                Access::Open | Access::Optional(_) | Access::Authenticated(_) => Vec::new(),
+            },
+            before_authn: rules.before,
+            after_authn: rules.after,
+            max_body: endpoint.max_body(),
+            ..Route::open(&text, Target::Inside(inside))
+        };
+        routes.push((parse(&text)?, route));
+    }
+    // What is asked for with another method is answered 405.
+    for path in api::endpoints::paths(&places) {
+        let rules = general_rules(config, model::GeneralLimits::Count);
+        let route = Route {
+            before_authn: rules.before,
+            after_authn: rules.after,
+            max_body: api::endpoints::MAX_BODY,
+            ..Route::open(&path, Target::Inside(inside))
+        };
+        routes.push((parse(&path)?, route));
+    }
+    Ok(routes)
+}
+
+/// Where the endpoints of the accounts stand.
+fn places(config: &Config) -> api::Places {
+    let endpoints = &config.endpoints;
+    api::Places {
+        auth: endpoints.auth.clone(),
+        admin: endpoints.admin.clone(),
+        docs: endpoints.docs.clone(),
+        openapi: endpoints.openapi.clone(),
+        jwks: endpoints.jwks.clone(),
+    }
+}
+
+/// What the service of the accounts goes by.
+pub fn service_settings(config: &Config) -> Result<api::Settings, Problems> {
+    let account = match config.replies.get(model::ACCOUNT) {
+        Some(reply) => Some(template(reply)?),
+        None => None,
+    };
+    let cookie = config.accounts.as_ref().map(|accounts| &accounts.sessions);
+    Ok(api::Settings {
+        places: places(config),
+        replies: api::Replies { base: config.endpoints.prefix.as_str().into(), account },
+        cookie: cookie.map_or_else(api::Cookie::default, |sessions| api::Cookie {
+            name: sessions.cookie.clone(),
+            secure: sessions.secure_cookie,
+        }),
+        roles: config.roles.iter().map(|role| role.name.clone()).collect(),
+    })
 }
 
 /// The gateway's own endpoints are open and never limited: a health check must not lock itself out.
@@ -253,14 +436,18 @@ fn replies(config: &Config) -> Result<Replies, Problems> {
     for (code, reply) in &config.replies {
         let known = Denial::CODES.into_iter().chain([UPSTREAM_ERROR]).find(|known| known == code);
         let Some(code) = known else { continue };
-        let template = match &reply.body {
-            Some(body) => Template::new(&reply.content_type, body)
-                .map_err(|error| Problems::from(Problem::new(&reply.origin, error.to_string())))?,
-            None => Template::problem(),
-        };
-        templates.push((code, template.with_fields(&reply.headers)));
+        templates.push((code, template(reply)?));
     }
     Ok(Replies::new(templates, &config.endpoints.prefix))
+}
+
+fn template(reply: &model::Reply) -> Result<Template, Problems> {
+    let template = match &reply.body {
+        Some(body) => Template::new(&reply.content_type, body)
+            .map_err(|error| Problems::from(Problem::new(&reply.origin, error.to_string())))?,
+        None => Template::problem(),
+    };
+    Ok(template.with_fields(&reply.headers))
 }
 
 /// How long a shutdown waits for what is running.

@@ -32,6 +32,15 @@ impl SharedSecret {
         Self { scheme, field: field.to_ascii_lowercase().into(), accepted }
     }
 
+    /// The same, for callers who have this role.
+    #[must_use]
+    pub fn with_role(mut self, role: &str) -> Self {
+        for (_, identity) in &mut self.accepted {
+            *identity = Arc::new(Identity { role: Some(role.into()), ..Identity::clone(identity) });
+        }
+        self
+    }
+
     pub(super) fn identify<'a>(&self, head: &Head<'a>) -> Outcome<'a> {
         let presented = match head.once(&self.field) {
             Once::Absent => return Outcome::Absent,

@@ -18,6 +18,8 @@ pub enum Mode {
     Enforce,
     /// It is evaluated, logged and counted, and refuses nobody.
     Observe,
+    /// How much of it is left is shown; it neither counts nor refuses.
+    Show,
 }
 
 /// One limit as configured.
@@ -132,7 +134,7 @@ impl Limiter {
     ) -> Result<(), Verdict> {
         for (index, rule) in rules.iter().enumerate() {
             let Some((key, overflow)) = self.keys(rule, counted) else { continue };
-            let verdict = if dry {
+            let verdict = if dry || rule.mode == Mode::Show {
                 self.table.peek(key, overflow, &rule.rate, now_ms)
             } else {
                 self.table.take(key, overflow, &rule.rate, now_ms)
@@ -150,7 +152,7 @@ impl Limiter {
 
     /// Undoes what `apply` counted for a request that was refused after all.
     pub fn give_back(&self, rules: &[LimitRule], counted: Counted<'_>, now_ms: u64) {
-        for rule in rules {
+        for rule in rules.iter().filter(|rule| rule.mode != Mode::Show) {
             if let Some((key, overflow)) = self.keys(rule, counted) {
                 self.table.give_back(key, overflow, &rule.rate, now_ms);
             }

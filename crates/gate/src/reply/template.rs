@@ -95,7 +95,12 @@ impl Template {
         if !text.is_empty() {
             pieces.push(Piece::Text(text.into()));
         }
-        Ok(Self { content_type: content_type.into(), fields: Vec::new(), pieces: Some(pieces), log: "".into() })
+        Ok(Self {
+            content_type: content_type.into(),
+            fields: Vec::new(),
+            pieces: Some(pieces),
+            log: "".into(),
+        })
     }
 
     /// The gateway's own body, to which fields may be added.

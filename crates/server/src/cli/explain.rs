@@ -6,8 +6,9 @@ use std::process::ExitCode;
 use anyhow::Result;
 
 use super::sources::SourceArgs;
-use crate::assemble;
+use crate::assemble::{self, Doors};
 use crate::config::load;
+use crate::ops::accounts::Judges;
 use crate::ops::explain::{self, Question};
 
 #[derive(Debug, clap::Args)]
@@ -38,7 +39,8 @@ pub(super) fn execute(args: &Args) -> ExitCode {
 
 fn tell(args: &Args) -> Result<()> {
     let loaded = load(&args.sources.sources())?;
-    let snapshot = assemble::snapshot(&loaded.config)?;
+    let doors = Judges::peek(&loaded.config)?.map(Doors::asked);
+    let snapshot = assemble::snapshot(&loaded.config, doors.as_ref())?;
     let question = Question {
         method: args.method.clone(),
         target: args.path.clone(),

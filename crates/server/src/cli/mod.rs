@@ -4,12 +4,17 @@ pub mod check;
 pub mod completions;
 pub mod config;
 pub mod demo;
+pub mod devices;
 pub mod explain;
 pub mod generate;
 pub mod init;
+pub mod keys;
 pub mod run;
+pub mod sessions;
 pub mod sources;
+mod table;
 pub mod test;
+pub mod users;
 
 use std::io::Write as _;
 use std::process::ExitCode;
@@ -46,6 +51,14 @@ pub enum Command {
     Explain(explain::Args),
     /// Run the policy tests that stand in the configuration
     Test(test::Args),
+    /// People: add, list, show, role, disable, enable, reset-password, revoke, delete, import
+    Users(users::Args),
+    /// API keys of users: create, list, rotate, revoke
+    Keys(keys::Args),
+    /// Sessions of users: list, revoke
+    Sessions(sessions::Args),
+    /// Devices of users: list, remove
+    Devices(devices::Args),
     /// Make a fresh secret
     Generate(generate::Args),
     /// The configuration: what is in force, its schema, its environment names
@@ -63,6 +76,10 @@ pub fn execute(command: Command) -> ExitCode {
         Command::Test(args) => test::execute(&args),
         Command::Init(args) => init::execute(&args),
         Command::Check(args) => check::execute(&args),
+        Command::Users(args) => users::execute(&args),
+        Command::Keys(args) => keys::execute(&args),
+        Command::Sessions(args) => sessions::execute(&args),
+        Command::Devices(args) => devices::execute(&args),
         Command::Generate(args) => generate::execute(&args),
         Command::Config(args) => config::execute(&args),
         Command::Completions(args) => completions::execute(&args),

@@ -6,8 +6,9 @@ use std::process::ExitCode;
 use anyhow::Result;
 
 use super::sources::SourceArgs;
-use crate::assemble;
+use crate::assemble::{self, Doors};
 use crate::config::{Sources, load};
+use crate::ops::accounts::Judges;
 use crate::ops::policy_test::{self, Verdict};
 
 #[derive(Debug, clap::Args)]
@@ -52,7 +53,8 @@ pub(super) fn execute(args: &Args) -> ExitCode {
 
 fn run(sources: &Sources) -> Result<Vec<Verdict>> {
     let loaded = load(sources)?;
-    let snapshot = assemble::snapshot(&loaded.config)?;
+    let doors = Judges::peek(&loaded.config)?.map(Doors::asked);
+    let snapshot = assemble::snapshot(&loaded.config, doors.as_ref())?;
     loaded.config.tests.iter().map(|test| policy_test::run(&snapshot, test)).collect()
 }
 

@@ -343,6 +343,11 @@ fn in_order(mut problems: Vec<Problem>) -> Vec<Problem> {
     problems
 }
 
+/// A duration as configurations write it: `90d`, `24h`, `500ms`.
+pub fn duration(text: &str) -> Result<std::time::Duration, String> {
+    value::parse_duration(text)
+}
+
 /// A path as a user wrote it, for messages.
 pub fn shown(path: &Path, directory: &Path) -> String {
     path.strip_prefix(directory).unwrap_or(path).display().to_string()

@@ -107,7 +107,7 @@ pub fn duration(node: &Node) -> Parsed<Duration> {
     })
 }
 
-fn parse_duration(text: &str) -> Result<Duration, String> {
+pub fn parse_duration(text: &str) -> Result<Duration, String> {
     let wrong = || format!("`{text}` is not a duration");
     let mut rest = text.trim();
     let mut millis: u64 = 0;

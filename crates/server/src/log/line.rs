@@ -262,9 +262,10 @@ impl<'a> Line<'a> {
 
 fn level_of(event: &SecurityEvent<'_>) -> Level {
     match event.kind {
-        EventKind::AuthAttempt { success: true } => Level::Info,
+        EventKind::AuthAttempt { success: true } | EventKind::AccountChanged => Level::Info,
         EventKind::SuspiciousActivity => Level::Error,
         EventKind::AuthAttempt { success: false }
+        | EventKind::AccessDenied
         | EventKind::RateLimitExceeded
         | EventKind::CorsViolation
         | EventKind::Lockout

@@ -149,6 +149,11 @@ impl Log {
         self.say(Level::Error, message);
     }
 
+    /// A line about something that only matters to who looks closely.
+    pub fn debug(&self, message: &str) {
+        self.say(Level::Debug, message);
+    }
+
     /// Writes what is still waiting and ends the writer; gives up on a standard error that nobody reads.
     pub fn shutdown(&self) {
         let deadline = Instant::now() + LAST_WORDS;

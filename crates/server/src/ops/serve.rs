@@ -15,6 +15,7 @@ use sha2::{Digest as _, Sha256};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
+use super::kept::Kept;
 use super::{application, banner};
 use crate::assemble;
 use crate::config::{Loaded, Sources, load};
@@ -29,8 +30,9 @@ const STARTUP: Duration = Duration::from_secs(60);
 /// Serves until a signal ends it. `command` is the application to start, if any.
 pub fn serve(sources: &Sources, command: Vec<String>) -> Result<()> {
     let loaded = load(sources)?;
-    let snapshot = assemble::snapshot(&loaded.config)?;
     let log = Log::start(&assemble::log_settings(&loaded.config)).context("the log cannot be opened")?;
+    let kept = Kept::start(&loaded.config, &log)?;
+    let snapshot = assemble::snapshot(&loaded.config, kept.as_ref().map(|kept| &kept.doors))?;
     banner::print(&loaded);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let served = runtime.block_on(async {
@@ -65,10 +67,20 @@ pub fn serve(sources: &Sources, command: Vec<String>) -> Result<()> {
             let _ = writeln!(std::io::stdout(), "listening on {address}");
         }
         let patience = assemble::patience(&loaded.config);
-        watch_until_ended(sources, loaded, &engine, certificates.as_ref(), &log, signals).await;
+        let mut kept = kept;
+        if let (Some(kept), Some(wanted)) = (&mut kept, &loaded.config.accounts) {
+            kept.follow(wanted, &log, &engine)?;
+        }
+        let served =
+            Served { engine: &engine, certificates: certificates.as_ref(), kept: kept.as_ref(), log: &log };
+        watch_until_ended(sources, loaded, &served, signals).await;
         log.info("shutting down: no new connections, what is running may end");
         // The application lives until the last request to it was answered.
-        let _ = tokio::task::spawn_blocking(move || engine.drain(patience)).await;
+        let _ = tokio::task::spawn_blocking(move || {
+            engine.drain(patience);
+            kept.map(Kept::stop)
+        })
+        .await;
         let _ = stop.send(true);
         if let Some(running) = running {
             let _ = running.await;
@@ -96,15 +108,18 @@ impl Signals {
     }
 }
 
+/// What runs, as a reload needs it.
+#[derive(Clone, Copy)]
+struct Served<'a> {
+    engine: &'a Engine,
+    certificates: Option<&'a Certificates>,
+    kept: Option<&'a Kept>,
+    log: &'a Log,
+}
+
 /// Follows changes of the files until SIGTERM or SIGINT.
-async fn watch_until_ended(
-    sources: &Sources,
-    loaded: Loaded,
-    engine: &Engine,
-    certificates: Option<&Certificates>,
-    log: &Log,
-    mut signals: Signals,
-) {
+async fn watch_until_ended(sources: &Sources, loaded: Loaded, served: &Served<'_>, mut signals: Signals) {
+    let Served { certificates, log, .. } = *served;
     let mut seen = fingerprint(&loaded.files);
     let mut files = loaded.files.clone();
     let mut certified = certificates.map(|certificates| fingerprint(&paths(certificates)));
@@ -120,7 +135,7 @@ async fn watch_until_ended(
         let now = fingerprint(&files);
         if asked || now != seen {
             seen = now;
-            if let Some(fresh) = reload(sources, &current, engine, log) {
+            if let Some(fresh) = reload(sources, &current, served) {
                 files = fresh.files.clone();
                 seen = fingerprint(&files);
                 current = fresh;
@@ -142,15 +157,23 @@ async fn watch_until_ended(
 }
 
 /// Reads the configuration again and puts it in force; a broken one changes nothing.
-fn reload(sources: &Sources, current: &Loaded, engine: &Engine, log: &Log) -> Option<Loaded> {
-    let fresh = load(sources)
-        .and_then(|loaded| assemble::snapshot(&loaded.config).map(|snapshot| (loaded, snapshot)));
+fn reload(sources: &Sources, current: &Loaded, served: &Served<'_>) -> Option<Loaded> {
+    let Served { engine, kept, log, .. } = *served;
+    let fresh = load(sources).map_err(anyhow::Error::from).and_then(|loaded| {
+        let snapshot = assemble::snapshot(&loaded.config, kept.map(|kept| &kept.doors))?;
+        if let Some(kept) = kept {
+            kept.replace(&loaded.config, &current.config, log)?;
+        } else if loaded.config.accounts.is_some() {
+            anyhow::bail!("accounts are kept from the next start on: a store is not opened by a reload");
+        }
+        Ok((loaded, snapshot))
+    });
     match fresh {
         Err(problems) => {
             record(
                 log,
                 "refused",
-                &format!("the changed configuration is refused, the old one stays in force:\n{problems}"),
+                &format!("the changed configuration is refused, the old one stays in force:\n{problems:#}"),
             );
             None
         }

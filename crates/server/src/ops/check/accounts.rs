@@ -40,8 +40,11 @@ pub(super) fn lockout(subject: &Subject<'_>) -> Item {
     const MANY: u32 = 20;
     let Some(accounts) = &subject.config.accounts else { return Item::pass(ID, TITLE, NONE) };
     let lockout = &accounts.lockout;
-    let finding =
-        format!("after {} failed logins in {} s an account waits", lockout.attempts, lockout.window.as_secs());
+    let finding = format!(
+        "after {} failed logins in {} s an account waits",
+        lockout.attempts,
+        lockout.window.as_secs()
+    );
     if lockout.attempts > MANY {
         return Item::warn(ID, TITLE, finding, "auth.lockout.attempts = 5");
     }

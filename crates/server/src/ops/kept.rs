@@ -1,0 +1,79 @@
+//! The accounts of a serving gateway: what runs for them, from the start over reloads to the end.
+
+use std::sync::Arc;
+
+use anyhow::{Context as _, Result, bail};
+use portcullis_proxy::Engine;
+
+use super::accounts::Running;
+use super::follow::Follower;
+use super::serve;
+use crate::api::{Service, Start, State};
+use crate::assemble::{self, Doors};
+use crate::config::model::{Accounts, Config};
+use crate::log::Log;
+
+/// Everything that runs for accounts.
+pub struct Kept {
+    /// What they bring to a policy.
+    pub doors: Doors,
+    running: Running,
+    service: Service,
+    follower: Option<Follower>,
+}
+
+impl Kept {
+    /// Opens the store and starts the service; nothing where the configuration keeps no accounts.
+    pub fn start(config: &Config, log: &Log) -> Result<Option<Self>> {
+        let Some(wanted) = &config.accounts else { return Ok(None) };
+        let running = Running::start(config, wanted)?;
+        let (recorders, complaints) = (log.clone(), log.clone());
+        let (service, inside) = Service::start(Start {
+            state: State { accounts: Arc::clone(&running.accounts) },
+            settings: assemble::service_settings(config)?,
+            recorder: Arc::new(move || recorders.recorder()),
+            complain: Arc::new(move |fault| complaints.error(fault)),
+            cores: serve::cores(),
+        })
+        .context("the endpoints of the accounts")?;
+        let (users, keys, sessions) = running.accounts.directory().sizes();
+        log.info(&format!(
+            "accounts are kept in {}: {users} users, {keys} API keys, {sessions} sessions",
+            running.accounts.store().describe()
+        ));
+        let doors = Doors { judges: running.judges(), inside };
+        Ok(Some(Self { doors, running, service, follower: None }))
+    }
+
+    /// Begins to follow the store.
+    pub fn follow(&mut self, wanted: &Accounts, log: &Log, engine: &Engine) -> Result<()> {
+        let (running, shared) = (self.running.clone(), Arc::clone(engine.shared()));
+        self.follower = Some(Follower::start(running, wanted.clone(), log.clone(), shared)?);
+        Ok(())
+    }
+
+    /// Takes over what a changed configuration says of accounts.
+    pub fn replace(&self, config: &Config, before: &Config, log: &Log) -> Result<()> {
+        let Some(wanted) = &config.accounts else {
+            bail!("accounts are kept until the next start: the sections that need them are gone");
+        };
+        if before.accounts.as_ref().is_some_and(|before| before.store.url.shown() != wanted.store.url.shown())
+        {
+            log.warn("`store.url` changed: the store stays the one that was opened until the next start");
+        }
+        self.service.replace(assemble::service_settings(config)?)?;
+        self.running.follow(config, wanted)?;
+        if let Some(follower) = &self.follower {
+            follower.replace(wanted.clone());
+        }
+        Ok(())
+    }
+
+    /// Ends what runs, after the last request was answered.
+    pub fn stop(self) {
+        self.service.stop();
+        if let Some(follower) = self.follower {
+            follower.stop();
+        }
+    }
+}
