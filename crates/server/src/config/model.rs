@@ -310,7 +310,7 @@ pub struct Endpoints {
     /// What admins do about others.
     pub admin: Option<String>,
     pub docs: Option<String>,
-    /// The OpenAPI document, where `docs` stands.
+    /// The `OpenAPI` document, where `docs` stands.
     pub openapi: Option<String>,
     /// The public keys of tokens and assertions.
     pub jwks: Option<String>,

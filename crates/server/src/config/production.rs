@@ -3,9 +3,7 @@
 use portcullis_core::identity::Scheme;
 use portcullis_core::secret::{Flaw, Grade};
 
-use super::model::{
-    Config, Credential, Environment, Listener, Origins, SecretSource, StoreUrl, TokenKeys,
-};
+use super::model::{Config, Credential, Environment, Listener, Origins, SecretSource, StoreUrl, TokenKeys};
 use super::origin::Origin;
 use super::profile;
 use super::{Loaded, Problem, Warning};
@@ -217,11 +215,8 @@ fn store(loaded: &Loaded) -> Option<Problem> {
     let name = name_of(&loaded.config, "store.encryption_key");
     match &store.url {
         StoreUrl::Sqlite(_) if store.encryption_key.is_none() => Some(
-            Problem::new(
-                &store.origin,
-                format!("production refuses a store in clear: {name} is not set"),
-            )
-            .mend(format!("set {name}; `portcullis generate encryption-key` makes one")),
+            Problem::new(&store.origin, format!("production refuses a store in clear: {name} is not set"))
+                .mend(format!("set {name}; `portcullis generate encryption-key` makes one")),
         ),
         StoreUrl::Postgres { url, from: SecretSource::Literal } if has_password(url.expose()) => Some(
             Problem::new(
@@ -238,6 +233,7 @@ fn store(loaded: &Loaded) -> Option<Problem> {
 fn has_password(url: &[u8]) -> bool {
     let text = String::from_utf8_lossy(url);
     let (place, query) = text.split_once('?').unwrap_or((&text, ""));
-    let user = place.split_once("://").and_then(|(_, rest)| rest.rsplit_once('@')).map_or("", |(user, _)| user);
+    let user =
+        place.split_once("://").and_then(|(_, rest)| rest.rsplit_once('@')).map_or("", |(user, _)| user);
     user.contains(':') || query.split('&').any(|it| it.starts_with("password="))
 }

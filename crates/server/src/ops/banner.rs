@@ -110,7 +110,12 @@ fn store(store: &Store) -> String {
 fn signer(keys: &TokenKeys) -> String {
     match keys {
         TokenKeys::Secrets(secrets) => format!("signed with the first of {}", secrets.len()),
-        TokenKeys::Pem(paths) => format!("signed with {}", paths[0].display()),
+        TokenKeys::Pem(paths) => {
+            format!(
+                "signed with {}",
+                paths.first().map_or_else(String::new, |path| path.display().to_string())
+            )
+        }
         TokenKeys::Made { .. } => "signed with a key of the gateway's own".to_owned(),
     }
 }

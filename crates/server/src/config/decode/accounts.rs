@@ -10,6 +10,7 @@ use super::super::model::{
 };
 use super::super::origin::Origin;
 use super::super::problem::Problem;
+use super::super::tree::Value;
 use super::super::value::{self, Complaint};
 use super::secrets::{self, Carrier, Secrets};
 use super::{Reader, store};
@@ -142,6 +143,9 @@ fn signing(section: &Reader<'_>, algorithm: TokenAlgorithm) -> TokenKeys {
             ),
         );
     }
+    if let Some(node) = section.node("key").filter(|node| node.value == Value::List(Vec::new())) {
+        section.complain("key", node, Complaint::new("an empty list", "at least one, or take the key away"));
+    }
     TokenKeys::Pem(section.list("key", |node| {
         let path = section.context.resolve(value::text(node)?, &node.origin);
         section.context.watch(&path);
@@ -177,7 +181,9 @@ fn secrets_of(section: &Reader<'_>) -> Vec<super::super::model::Credential> {
         let unusable = |flaw: &Flaw| flaw.grade() == Grade::Unusable;
         let why = match credential.strength.flaws().find(unusable) {
             Some(flaw @ Flaw::Placeholder) => flaw.to_string(),
-            _ if short => format!("it has {} bytes, and {SHORTEST_SECRET} are the least", credential.secret.len()),
+            _ if short => {
+                format!("it has {} bytes, and {SHORTEST_SECRET} are the least", credential.secret.len())
+            }
             Some(flaw) => flaw.to_string(),
             None => continue,
         };

@@ -55,10 +55,8 @@ pub(super) fn of_route(route: &Reader<'_>, auth: &RouteAuth) -> Vec<Limit> {
         limit(node, Scope::Ip)
     });
     for limit in limits.iter().filter(|limit| *auth == RouteAuth::Open && needs_proof(limit.scope)) {
-        let message = format!(
-            "this limit counts per {}, and the route proves nobody: it can never apply",
-            limit.scope
-        );
+        let message =
+            format!("this limit counts per {}, and the route proves nobody: it can never apply", limit.scope);
         let problem = Problem::new(&limit.origin, message);
         route.problem(problem.mend("count `per ip`, or give the route an `auth`"));
     }

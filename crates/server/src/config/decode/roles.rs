@@ -76,7 +76,9 @@ fn in_order(sections: &[(&str, Reader<'_>)]) -> Vec<String> {
 
 /// The names of each text (a profile, the file) as they are written; those of the environment last.
 fn by_text<'a>(sections: &[(&'a str, Reader<'_>)]) -> Vec<Vec<&'a str>> {
-    let mut texts: Vec<(Option<String>, Vec<(usize, &str)>)> = Vec::new();
+    /// A text by its name, and where in it each role stands.
+    type Written<'n> = (Option<String>, Vec<(usize, &'n str)>);
+    let mut texts: Vec<Written<'_>> = Vec::new();
     for (name, reader) in sections {
         let place = reader.origin.place();
         let text = place.map(|(text, _)| text.name.clone());

@@ -110,7 +110,7 @@ fn parse(
     }
 }
 
-/// `PATH`, or as SQLAlchemy writes it: three slashes and a relative path, four and an absolute one.
+/// `PATH`, or as `SQLAlchemy` writes it: three slashes and a relative path, four and an absolute one.
 fn sqlite_path(rest: &str) -> Result<&str, Complaint> {
     let path = rest.strip_prefix("//").map_or(rest, |it| it.strip_prefix('/').unwrap_or(it));
     if path.is_empty() || path == ":memory:" {

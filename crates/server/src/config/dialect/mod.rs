@@ -148,14 +148,16 @@ impl Meaning {
     /// The key it sets, for people.
     pub fn key(&self) -> String {
         match self {
-            Meaning::Set(path) => (*path).to_owned(),
-            Meaning::Number { at: At::Limit(name), .. } => format!("the limit `{name}`"),
+            Meaning::Number { at: At::Limit(name), .. } | Meaning::Count(name) | Meaning::Window(name) => {
+                format!("the limit `{name}`")
+            }
             Meaning::Number { at: At::Route { matching, key }, .. } => {
                 format!("{key} of the route `{matching}`")
             }
-            Meaning::Number { at: At::Key(path), .. } | Meaning::SecretAt(path) => (*path).to_owned(),
+            Meaning::Set(path) | Meaning::Number { at: At::Key(path), .. } | Meaning::SecretAt(path) => {
+                (*path).to_owned()
+            }
             Meaning::Number { at: At::Tier(role), .. } => format!("roles.{role}.limit"),
-            Meaning::Count(name) | Meaning::Window(name) => format!("the limit `{name}`"),
             Meaning::Origins => "cors.origins".to_owned(),
             Meaning::SecureHeaders => "headers".to_owned(),
             Meaning::Tls => "server.tls".to_owned(),

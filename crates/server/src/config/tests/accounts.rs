@@ -324,6 +324,7 @@ fn errors_of_tokens() {
             "EdDSA",
         ),
         ("[auth.tokens]\nkey = \"there.pem\"\n", 3, "is not a private key in PEM", "openssl genpkey"),
+        ("[auth.tokens]\nkey = []\n", 3, "an empty list", "at least one"),
         ("[auth.tokens]\nkey = \"missing.pem\"\n", 3, "cannot be read", "name a file"),
         ("[auth.tokens]\nsecret = \"env:NOT_SET\"\n", 3, "NOT_SET is not set", "generate signing-key"),
         (
