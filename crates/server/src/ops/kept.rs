@@ -36,17 +36,18 @@ impl Kept {
             cores: serve::cores(),
         })
         .context("the endpoints of the accounts")?;
-        let (users, keys, sessions) = running.accounts.directory().sizes();
-        log.info(&format!(
-            "accounts are kept in {}: {users} users, {keys} API keys, {sessions} sessions",
-            running.accounts.store().describe()
-        ));
         let doors = Doors { judges: running.judges(), inside };
         Ok(Some(Self { doors, running, service, follower: None }))
     }
 
     /// Begins to follow the store.
     pub fn follow(&mut self, wanted: &Accounts, log: &Log, engine: &Engine) -> Result<()> {
+        let accounts = &self.running.accounts;
+        let (users, keys, sessions) = accounts.directory().sizes();
+        log.info(&format!(
+            "accounts are kept in {}: {users} users, {keys} API keys, {sessions} sessions",
+            accounts.store().describe()
+        ));
         let (running, shared) = (self.running.clone(), Arc::clone(engine.shared()));
         self.follower = Some(Follower::start(running, wanted.clone(), log.clone(), shared)?);
         Ok(())
