@@ -147,8 +147,8 @@ mod tests {
     fn who_waits_gets_what_comes_back() {
         let pool = Pool::new(1);
         let lease = lend(&pool, 1).unwrap();
+        let later = Instant::now() + Duration::from_secs(10);
         std::thread::scope(|scope| {
-            let later = Instant::now() + Duration::from_secs(10);
             let waiting = scope.spawn(|| pool.lend(later, |_| true, || Ok::<_, ()>(2)).unwrap().map(|l| *l));
             drop(lease);
             assert_eq!(waiting.join().unwrap(), Some(1));
