@@ -1,7 +1,8 @@
 //! From a request to its answer: find the endpoint, ask who may have it, read, work, record, render.
 
 use std::panic::AssertUnwindSafe;
-use std::sync::Arc;
+use std::rc::Rc;
+use std::sync::{Arc, Weak};
 
 use bytes::Bytes;
 use http::{Request, Response};
@@ -26,7 +27,7 @@ const STORE_BUSY_S: u64 = 1;
 const COMPLAINT_MS: i64 = 1000;
 
 /// Answers a request of the gate.
-pub async fn answer(room: &Room, request: Request<Incoming>) -> Response<Full<Bytes>> {
+pub async fn answer(room: &Rc<Room>, request: Request<Incoming>) -> Response<Full<Bytes>> {
     let live = room.live.load_full();
     let caller = Caller::of(request.headers());
     let request_id = caller.as_ref().map(|caller| caller.request_id.clone()).unwrap_or_default();
@@ -55,28 +56,65 @@ fn complain(room: &Room, refusal: &Refusal) {
 }
 
 async fn attend(
-    room: &Room,
+    room: &Rc<Room>,
     live: &Arc<Live>,
     caller: Caller,
     request: Request<Incoming>,
 ) -> Result<Answer, Refusal> {
-    let path = request.uri().path().to_owned();
-    let (endpoint, params) = match live.find(request.method().as_str(), &path) {
+    let (head, body) = request.into_parts();
+    // Whatever the answer is: on a connection with half a request nothing can follow.
+    let body = whole(body).await?;
+    let (endpoint, params) = match live.find(head.method.as_str(), head.uri.path()) {
         Found::Endpoint(endpoint, params) => (endpoint, params),
         Found::OtherMethods(methods) => return Err(Refusal::method_not_allowed(methods)),
         Found::Nothing => return Err(Refusal::not_found()),
     };
+    let path = head.uri.path().to_owned();
     let now_ms = jiff::Timestamp::now().as_millisecond();
-    let asked = |caller, named| Asked { endpoint, caller, named, path: &path, now_ms };
-    let call = match read(endpoint, &caller, params, request, now_ms, live).await {
+    let read = may_have(endpoint, &caller).and_then(|()| {
+        let sent = Sent { query: head.uri.query(), fields: &head.headers, body: &body };
+        Call::read(endpoint, &sent, caller.clone(), params, now_ms, Arc::clone(live))
+    });
+    let call = match read {
         Ok(call) => Arc::new(call),
         Err(refusal) => {
-            record::refused(&mut **room.recorder.borrow_mut(), &asked(&caller, None), &refusal);
+            let asked = Asked { endpoint, caller: &caller, named: None, path: &path, now_ms };
+            record::refused(&mut **room.recorder.borrow_mut(), &asked, &refusal);
             return Err(refusal);
         }
     };
-    let outcome = work(room, endpoint, &call).await.and_then(|answer| as_documented(endpoint, answer));
-    let asked = asked(&call.caller, call.said("username"));
+    // An act that was begun is recorded, also when whoever asked for it has hung up. One that was not begun by
+    // then is left undone.
+    let asker = Arc::new(());
+    let work = act(Rc::clone(room), endpoint, call, path, Arc::downgrade(&asker));
+    let outcome = tokio::task::spawn_local(work).await;
+    drop(asker);
+    outcome.unwrap_or_else(|error| Err(Refusal::internal(error)))
+}
+
+async fn whole(body: Incoming) -> Result<Bytes, Refusal> {
+    let body = Limited::new(body, MAX_BODY as usize).collect().await.map_err(|error| {
+        if error.is::<LengthLimitError>() {
+            Refusal::new(413, "body-too-large", "The request body is too large")
+        } else {
+            Refusal::new(400, "malformed-request", "The request body did not arrive whole")
+        }
+    })?;
+    Ok(body.to_bytes())
+}
+
+/// Does what is asked for and records it.
+async fn act(
+    room: Rc<Room>,
+    endpoint: &'static Endpoint,
+    call: Arc<Call>,
+    path: String,
+    asker: Weak<()>,
+) -> Result<Answer, Refusal> {
+    let outcome = work(&room, endpoint, &call, asker).await;
+    let outcome = outcome.and_then(|answer| as_documented(endpoint, answer));
+    let named = call.said("username");
+    let asked = Asked { endpoint, caller: &call.caller, named, path: &path, now_ms: call.now_ms };
     let mut recorder = room.recorder.borrow_mut();
     match &outcome {
         Ok(answer) => record::done(&mut **recorder, &asked, answer.status(), &answer.details),
@@ -104,28 +142,6 @@ fn as_documented(endpoint: &Endpoint, answer: Answer) -> Result<Answer, Refusal>
     Ok(answer)
 }
 
-async fn read(
-    endpoint: &'static Endpoint,
-    caller: &Caller,
-    params: Vec<(String, String)>,
-    request: Request<Incoming>,
-    now_ms: i64,
-    live: &Arc<Live>,
-) -> Result<Call, Refusal> {
-    may_have(endpoint, caller)?;
-    let (head, body) = request.into_parts();
-    let body = Limited::new(body, MAX_BODY as usize).collect().await.map_err(|error| {
-        if error.is::<LengthLimitError>() {
-            Refusal::new(413, "body-too-large", "The request body is too large")
-        } else {
-            Refusal::new(400, "malformed-request", "The request body did not arrive whole")
-        }
-    })?;
-    let body = body.to_bytes();
-    let sent = Sent { query: head.uri.query(), fields: &head.headers, body: &body };
-    Call::read(endpoint, &sent, caller.clone(), params, now_ms, Arc::clone(live))
-}
-
 /// The gate has asked this before. It is asked again where the act is: a route that is missing in the policy must
 /// not open anything.
 fn may_have(endpoint: &Endpoint, caller: &Caller) -> Result<(), Refusal> {
@@ -143,7 +159,12 @@ fn may_have(endpoint: &Endpoint, caller: &Caller) -> Result<(), Refusal> {
     }
 }
 
-async fn work(room: &Room, endpoint: &'static Endpoint, call: &Arc<Call>) -> Result<Answer, Refusal> {
+async fn work(
+    room: &Room,
+    endpoint: &'static Endpoint,
+    call: &Arc<Call>,
+    asker: Weak<()>,
+) -> Result<Answer, Refusal> {
     let (pool, busy_s) = match endpoint.work {
         Work::Here => {
             let act = AssertUnwindSafe(|| (endpoint.handler)(&room.state, call));
@@ -153,9 +174,11 @@ async fn work(room: &Room, endpoint: &'static Endpoint, call: &Arc<Call>) -> Res
         Work::Password => (&room.hashing, PASSWORDS_BUSY_S),
     };
     let (state, call) = (Arc::clone(&room.state), Arc::clone(call));
-    match pool.run(move || (endpoint.handler)(&state, &call)).await {
+    match pool.run(asker, move || (endpoint.handler)(&state, &call)).await {
         Ok(outcome) => outcome,
         Err(Unworked::Full) => Err(Refusal::too_busy(busy_s)),
+        // Nobody reads this.
+        Err(Unworked::Withdrawn) => Err(Refusal::new(408, "request-timeout", "The client has gone")),
         Err(error @ Unworked::Broken) => Err(Refusal::internal(error)),
     }
 }

@@ -36,7 +36,7 @@ const KEPT_S: u32 = 300;
 
 /// The refusals that every request may meet, whatever it asks for; what they say stands at
 /// [`reason_phrase`].
-const REFUSALS: [u16; 15] = [400, 403, 404, 405, 408, 413, 414, 415, 417, 422, 429, 431, 500, 503, 504];
+const REFUSALS: [u16; 16] = [400, 403, 404, 405, 408, 409, 413, 414, 415, 417, 422, 429, 431, 500, 503, 504];
 
 /// A problem document (RFC 9457).
 static PROBLEM_SHAPE: Shape = Shape {
@@ -386,6 +386,7 @@ fn list(item: Schema, most: usize, null: bool, about: &str) -> Schema {
         .schema_type(kind)
         .items(RefOr::T(item))
         .max_items(Some(most))
+        .unique_items(true)
         .description(described(about))
         .build()
         .into()
@@ -396,6 +397,7 @@ fn filled_list(form: &Form, most: usize) -> Schema {
         .items(RefOr::T(text(form, false, "")))
         .min_items(Some(1))
         .max_items(Some(most))
+        .unique_items(true)
         .build()
         .into()
 }

@@ -7,7 +7,7 @@
 use std::collections::VecDeque;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::thread::JoinHandle;
 
 use parking_lot::{Condvar, Mutex};
@@ -30,6 +30,9 @@ pub enum Unworked {
     /// As much waits already as may.
     #[error("too much work is waiting")]
     Full,
+    /// Whoever asked was gone before a thread took it up.
+    #[error("nobody waits for it any more")]
+    Withdrawn,
     /// The work ended without a result: a fault of ours.
     #[error("the work ended without a result")]
     Broken,
@@ -82,20 +85,19 @@ impl Pool {
         Ok(pool)
     }
 
-    /// Runs `work` on one of the threads. Dropping the future before a thread took the work up withdraws it.
+    /// Runs `work` on one of the threads, unless what `asker` refers to is gone when one takes it up.
     pub async fn run<T: Send + 'static>(
         &self,
+        asker: Weak<()>,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, Unworked> {
         let (sender, receiver) = oneshot::channel();
         let job = move || {
-            // Whoever asked may have hung up while this waited.
-            if !sender.is_closed() {
-                let _ = sender.send(work());
-            }
+            let result = if asker.strong_count() == 0 { Err(Unworked::Withdrawn) } else { Ok(work()) };
+            let _ = sender.send(result);
         };
         self.shared.add(Box::new(job))?;
-        receiver.await.map_err(|_| Unworked::Broken)
+        receiver.await.unwrap_or(Err(Unworked::Broken))
     }
 }
 
@@ -173,30 +175,31 @@ mod tests {
     #[test]
     fn work_is_done_elsewhere_and_its_result_comes_back() {
         let pool = Pool::start("test", Size { threads: 2, waiting: 4, yields: true }).unwrap();
-        let here = std::thread::current().id();
-        let there = runtime().block_on(pool.run(|| std::thread::current().id())).unwrap();
-        assert_ne!(here, there);
+        let (here, asker) = (std::thread::current().id(), Arc::new(()));
+        let there = pool.run(Arc::downgrade(&asker), || std::thread::current().id());
+        assert_ne!(here, runtime().block_on(there).unwrap());
     }
 
     #[test]
     fn a_full_queue_refuses_at_once_and_what_waited_is_done() {
-        let pool = Arc::new(Pool::start("test", Size { threads: 1, waiting: 2, yields: false }).unwrap());
+        let pool = Pool::start("test", Size { threads: 1, waiting: 2, yields: false }).unwrap();
         let (open, closed) = mpsc::channel::<()>();
         let (begun, begins) = mpsc::channel::<()>();
+        let asker = Arc::new(());
         runtime().block_on(async {
-            let first = pool.run(move || {
+            let first = pool.run(Arc::downgrade(&asker), move || {
                 begun.send(()).unwrap();
                 closed.recv().unwrap();
                 1
             });
-            let (second, third, fourth) = (pool.run(|| 2), pool.run(|| 3), pool.run(|| 4));
+            let run = |number: i32| pool.run(Arc::downgrade(&asker), move || number);
+            let (second, third, fourth) = (run(2), run(3), run(4));
             tokio::pin!(first, second, third, fourth);
-            // Poll each once, in this order.
-            assert!(futures_once(first.as_mut()).await.is_none());
+            assert!(polled(first.as_mut()).await.is_none());
             begins.recv().unwrap();
-            assert!(futures_once(second.as_mut()).await.is_none());
-            assert!(futures_once(third.as_mut()).await.is_none());
-            assert_eq!(futures_once(fourth.as_mut()).await, Some(Err(Unworked::Full)));
+            assert!(polled(second.as_mut()).await.is_none());
+            assert!(polled(third.as_mut()).await.is_none());
+            assert_eq!(polled(fourth.as_mut()).await, Some(Err(Unworked::Full)));
             open.send(()).unwrap();
             assert_eq!((first.await, second.await, third.await), (Ok(1), Ok(2), Ok(3)));
         });
@@ -207,26 +210,26 @@ mod tests {
         let pool = Pool::start("test", Size { threads: 1, waiting: 8, yields: false }).unwrap();
         let (open, closed) = mpsc::channel::<()>();
         let (done, doing) = mpsc::channel();
+        let (asker, gone) = (Arc::new(()), Arc::new(()));
         runtime().block_on(async {
-            let busy = pool.run(move || closed.recv().unwrap());
-            tokio::pin!(busy);
-            assert!(futures_once(busy.as_mut()).await.is_none());
-            {
-                let withdrawn = pool.run(move || done.send(()).unwrap());
-                tokio::pin!(withdrawn);
-                assert!(futures_once(withdrawn.as_mut()).await.is_none());
-            }
+            let busy = pool.run(Arc::downgrade(&asker), move || closed.recv().unwrap());
+            let withdrawn = pool.run(Arc::downgrade(&gone), move || done.send(()).unwrap());
+            tokio::pin!(busy, withdrawn);
+            assert!(polled(busy.as_mut()).await.is_none());
+            assert!(polled(withdrawn.as_mut()).await.is_none());
+            drop(gone);
             open.send(()).unwrap();
             busy.await.unwrap();
-            let broken: Result<(), _> = pool.run(|| std::panic::resume_unwind(Box::new(()))).await;
-            assert_eq!(broken, Err(Unworked::Broken));
-            assert_eq!(pool.run(|| 5).await, Ok(5));
+            assert_eq!(withdrawn.await, Err(Unworked::Withdrawn));
+            let broken = pool.run(Arc::downgrade(&asker), || std::panic::resume_unwind(Box::new(())));
+            assert_eq!(broken.await, Err::<(), _>(Unworked::Broken));
+            assert_eq!(pool.run(Arc::downgrade(&asker), || 5).await, Ok(5));
         });
         assert!(doing.recv().is_err(), "what was withdrawn was not done");
     }
 
     /// Polls a future once.
-    async fn futures_once<F: std::future::Future>(future: std::pin::Pin<&mut F>) -> Option<F::Output> {
+    async fn polled<F: std::future::Future>(future: std::pin::Pin<&mut F>) -> Option<F::Output> {
         let mut future = future;
         std::future::poll_fn(|context| {
             std::task::Poll::Ready(match future.as_mut().poll(context) {

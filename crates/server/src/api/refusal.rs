@@ -128,6 +128,11 @@ impl Refusal {
         refusal
     }
 
+    /// What administrators do to others, asked for on oneself.
+    pub fn own_account() -> Self {
+        Self::new(409, "own-account", "This is for the accounts of others; your own is yours to change")
+    }
+
     /// As much work waits as may.
     pub fn too_busy(retry_after_s: u64) -> Self {
         let refusal = Self::new(503, "too-busy", "Too many requests of this kind are waiting");

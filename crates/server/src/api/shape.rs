@@ -38,7 +38,7 @@ pub enum Kind {
     Boolean,
     /// `true`, and nothing else.
     Yes,
-    /// A list of at most so many texts.
+    /// A list of at most so many texts, no two the same.
     Texts(&'static Form, usize),
     /// An object whose members are lists of texts: at most so many members, each at most so long.
     Lists(&'static Form, usize),
@@ -254,6 +254,10 @@ fn texts(value: &Value, form: &Form, most: usize, place: &str, wrong: &mut dyn F
         return wrong(place, format!("more than {most}"));
     }
     for (index, item) in items.iter().enumerate() {
+        if items[..index].contains(item) {
+            wrong(&format!("{place}/{index}"), "there more than once".to_owned());
+            continue;
+        }
         let detail = item.as_str().map_or_else(|| Some("not a string".to_owned()), |text| form.judge(text));
         if let Some(detail) = detail {
             wrong(&format!("{place}/{index}"), detail);
@@ -308,7 +312,7 @@ mod tests {
             Field::new("word", Kind::Text(&WORD), ""),
             Field::new("count", Kind::Integer(1, 9), "").optional(),
             Field::new("sure", Kind::Yes, "").omissible(),
-            Field::new("list", Kind::Texts(&WORD, 2), "").optional(),
+            Field::new("list", Kind::Texts(&WORD, 3), "").optional(),
             Field::new("lists", Kind::Lists(&WORD, 2), "").optional(),
         ],
     };
@@ -326,19 +330,19 @@ mod tests {
         let one = Takes::One(&SHAPE);
         assert_eq!(wrong(one, &json!({ "word": "abc", "count": null })), [""; 0]);
         let body =
-            json!({ "word": "äbc", "count": 10, "sure": false, "list": ["ab", 7, "toolong"], "x/y": 1 });
+            json!({ "word": "äbc", "count": 10, "sure": false, "list": ["ab", 7, "toolong", "x"], "x/y": 1 });
         assert_eq!(
             wrong(one, &body),
             [
                 "/word not a word of small letters",
                 "/count not a whole number from 1 to 9",
                 "/sure not true",
-                "/list more than 2",
+                "/list more than 3",
                 "/x~1y unknown"
             ]
         );
         let body =
-            json!({ "count": 1.5, "sure": null, "list": [7, "a"], "lists": { "ab": [], "cd": ["x"] } });
+            json!({ "count": 1.5, "sure": null, "list": [7, "a", 7], "lists": { "ab": [], "cd": ["x"] } });
         assert_eq!(
             wrong(one, &body),
             [
@@ -347,6 +351,7 @@ mod tests {
                 "/sure null",
                 "/list/0 not a string",
                 "/list/1 shorter than 2 characters",
+                "/list/2 there more than once",
                 "/lists/ab empty",
                 "/lists/cd/0 shorter than 2 characters"
             ]

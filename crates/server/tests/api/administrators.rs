@@ -1,7 +1,7 @@
 //! What administrators do.
 
 use portcullis_accounts::Judgement;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::harness::{Api, PASSWORD, Who};
 
@@ -60,6 +60,27 @@ fn users_are_made_listed_changed_and_removed() {
         events.contains(&"account_changed change_user root.admin user alice, role free, address".to_owned())
     );
     assert!(events.contains(&"account_changed delete_user root.admin user alice".to_owned()), "{events:?}");
+}
+
+#[test]
+fn nobody_takes_or_loses_his_own_account_here() {
+    let api = Api::start();
+    let admin = api.admin();
+    let at = |method: &str, below: &str, body: Option<Value>| {
+        let ask = api.ask(method, &format!("/admin/users/root.admin{below}")).by(&admin);
+        if let Some(body) = body { ask.json(&body).send() } else { ask.send() }
+    };
+    for reply in [
+        at("DELETE", "", None),
+        at("POST", "/revoke", None),
+        at("POST", "/reset-password", Some(json!({ "password": "Another-Kettle-55-Meadow" }))),
+        at("PATCH", "", Some(json!({ "role": "free" }))),
+        at("PATCH", "", Some(json!({ "active": false }))),
+    ] {
+        assert_eq!(reply.refusal(), (409, "own-account".to_owned()));
+    }
+    assert_eq!(at("PATCH", "", Some(json!({ "email": "root@example.com" }))).status, 200);
+    assert!(api.is_valid(&admin));
 }
 
 #[test]

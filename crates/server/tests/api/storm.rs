@@ -39,3 +39,31 @@ fn a_storm_of_logins_is_refused_in_part_and_keeps_nobody_else_waiting() {
     }
     assert!(beside * 4 < whole, "{beside:?} beside {whole:?}");
 }
+
+#[test]
+fn an_act_is_recorded_although_who_asked_has_hung_up() {
+    let api = Api::with(Replies::default(), Argon2Cost { memory_kib: 19_456, passes: 2, lanes: 1 });
+    api.user("bob");
+    api.events();
+    let login =
+        api.ask("POST", "/auth/login").json(&json!({ "username": "bob", "password": PASSWORD })).bytes();
+    let begun = Instant::now();
+    let mut seen = Vec::new();
+    // The first of these is taken up at once; one that still waits when its client goes may be left undone.
+    while seen.is_empty() {
+        assert!(begun.elapsed().as_secs() < 30, "no event came");
+        let mut stream = api.connect();
+        stream.write_all(&login).unwrap();
+        let pause = Instant::now() + std::time::Duration::from_millis(5);
+        while Instant::now() < pause {
+            std::thread::yield_now();
+        }
+        drop(stream);
+        let patience = Instant::now() + std::time::Duration::from_secs(2);
+        while seen.is_empty() && Instant::now() < patience {
+            seen = api.events();
+            std::thread::yield_now();
+        }
+    }
+    assert_eq!(seen, ["auth_attempt true login bob user bob"]);
+}

@@ -42,7 +42,11 @@ pub fn show(state: &State, call: &Call) -> Result<Answer, Refusal> {
 /// `PATCH /admin/users/{id}`
 pub fn change(state: &State, call: &Call) -> Result<Answer, Refusal> {
     let body: asked::ChangeUser = call.body()?;
-    let mut details = format!("user {}", named(state, call)?.name);
+    let user = named(state, call)?;
+    if body.role.is_some() || body.active.is_some() {
+        not_oneself(call, &user)?;
+    }
+    let mut details = format!("user {}", user.name);
     if let Some(role) = &body.role {
         details.push_str(&format!(", role {role}"));
     }
@@ -53,7 +57,7 @@ pub fn change(state: &State, call: &Call) -> Result<Answer, Refusal> {
         details.push_str(", address");
     }
     let patch = PatchUser { role: body.role, active: body.active, email: body.email };
-    let user = state.accounts.patch_user(named(state, call)?.id, &patch, call.now_ms)?;
+    let user = state.accounts.patch_user(user.id, &patch, call.now_ms)?;
     Ok(Answer::json(StatusCode::OK, &told::User::from(user))?.about(details))
 }
 
@@ -61,6 +65,7 @@ pub fn change(state: &State, call: &Call) -> Result<Answer, Refusal> {
 pub fn reset_password(state: &State, call: &Call) -> Result<Answer, Refusal> {
     let body: asked::ResetPassword = call.body()?;
     let user = named(state, call)?;
+    not_oneself(call, &user)?;
     state.accounts.reset_password(user.id, &body.password, call.now_ms)?;
     Ok(Answer::done().about(format!("user {}", user.name)))
 }
@@ -68,6 +73,7 @@ pub fn reset_password(state: &State, call: &Call) -> Result<Answer, Refusal> {
 /// `POST /admin/users/{id}/revoke`
 pub fn revoke(state: &State, call: &Call) -> Result<Answer, Refusal> {
     let user = named(state, call)?;
+    not_oneself(call, &user)?;
     state.accounts.revoke_all(user.id, call.now_ms)?;
     Ok(Answer::done().about(format!("user {}", user.name)))
 }
@@ -75,6 +81,7 @@ pub fn revoke(state: &State, call: &Call) -> Result<Answer, Refusal> {
 /// `DELETE /admin/users/{id}`
 pub fn delete(state: &State, call: &Call) -> Result<Answer, Refusal> {
     let user = named(state, call)?;
+    not_oneself(call, &user)?;
     state.accounts.delete_user(user.id, call.now_ms)?;
     Ok(Answer::done().about(format!("user {}", user.name)))
 }
@@ -82,4 +89,10 @@ pub fn delete(state: &State, call: &Call) -> Result<Answer, Refusal> {
 /// The user that the path names.
 fn named(state: &State, call: &Call) -> Result<port::User, Refusal> {
     Ok(state.accounts.find_user(call.param("id"))?)
+}
+
+/// An administrator who locks himself out may be the last one, and who has his token for a moment must not be able
+/// to take his account without the password.
+fn not_oneself(call: &Call, user: &port::User) -> Result<(), Refusal> {
+    if call.proven()?.id == Some(user.id) { Err(Refusal::own_account()) } else { Ok(()) }
 }
