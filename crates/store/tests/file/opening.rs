@@ -192,3 +192,37 @@ fn as_nobody() {
     }
     println!("refused for want of permission twice");
 }
+
+/// The manual's page on the store says how; a key with which the copy opens, and no other.
+#[test]
+fn a_plain_file_is_encrypted_as_the_manual_says() {
+    let folder = filled(None);
+    let copy = folder.0.join("new.db");
+    let sql = format!(
+        "ATTACH '{}' AS new KEY \"x'{KEY}'\"; SELECT sqlcipher_export('new'); PRAGMA new.application_id = 1346587731;",
+        copy.display()
+    );
+    let plain = connection(&folder, false);
+    // The export answers with a row, which a batch would pass over all the same.
+    plain.execute_batch(&sql).unwrap();
+    drop(plain);
+    let store = opened(&copy, Some(KEY)).unwrap();
+    assert_eq!(store.account(user(1).user.id).unwrap().unwrap().user, user(1).user);
+    store.create_users(&[user(2)]).unwrap();
+    drop(store);
+    assert!(matches!(opened(&copy, None), Err(OpenError::Encrypted { .. })));
+    assert!(matches!(opened(&copy, Some(OTHER)), Err(OpenError::WrongKey { .. })));
+}
+
+#[test]
+fn a_copy_beside_a_running_gateway_is_whole_and_encrypted() {
+    let folder = filled(Some(KEY));
+    let store = opened(&folder.file(), Some(KEY)).unwrap();
+    store.create_users(&[user(2)]).unwrap();
+    let copy = folder.0.join("copy.db");
+    connection(&folder, true).execute_batch(&format!("VACUUM INTO '{}'", copy.display())).unwrap();
+    store.create_users(&[user(3)]).unwrap();
+    assert!(matches!(opened(&copy, None), Err(OpenError::Encrypted { .. })));
+    let copy = opened(&copy, Some(KEY)).unwrap();
+    assert_eq!((copy.count_users().unwrap(), store.count_users().unwrap()), (2, 3));
+}
