@@ -8,7 +8,7 @@ use portcullis_core::quota::{LimitTable, RecentSuccess, Scope, Verdict};
 use portcullis_core::route::{CanonicalPath, Match};
 use portcullis_core::{Client, Denial, Head, Identity, Upgrade};
 
-use crate::authn::{Found, Proof};
+use crate::authn::{Found, Proof, Tenure};
 use crate::authz::{self, Asked};
 use crate::context::{Note, RequestContext};
 use crate::cors::{Origin, Preflight};
@@ -72,6 +72,11 @@ impl Permit {
 
     fn routes<'p>(&self, policy: &'p Policy) -> impl Iterator<Item = &'p Route> {
         std::iter::once(self.route).chain(self.others.iter().copied()).map(|route| policy.route(route))
+    }
+
+    /// What a connection that outlives its request is let in by; none where that cannot end.
+    pub fn tenure(&self, policy: &Policy) -> Option<Tenure> {
+        policy.authn.tenure(self.identity.as_ref()?, &self.route(policy).roles)
     }
 
     /// Who the application is told it is.

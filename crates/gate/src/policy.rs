@@ -276,6 +276,12 @@ impl Policy {
         self.replies.replaced(status, ctx)
     }
 
+    /// Grows with every revocation: connections that outlive their request ask [`Tenure`](crate::authn::Tenure)
+    /// again when it moved.
+    pub fn epoch(&self) -> u64 {
+        self.authn.epoch()
+    }
+
     /// The rules about proxies in front of the gateway.
     pub fn edge(&self) -> &Edge {
         &self.edge

@@ -256,6 +256,7 @@ pub struct Core {
     started: Instant,
     wakers: RefCell<Wakers>,
     held: Cell<usize>,
+    epoch: Cell<u64>,
 }
 
 impl Core {
@@ -275,6 +276,7 @@ impl Core {
             started,
             wakers: RefCell::default(),
             held: Cell::new(0),
+            epoch: Cell::new(0),
         }
     }
 
@@ -341,6 +343,15 @@ impl Core {
     /// How many connections this core holds.
     pub fn connections(&self) -> usize {
         self.held.get()
+    }
+
+    /// Wakes every connection when something was revoked since it last looked: those that outlive their request
+    /// ask whether they still may.
+    pub fn wake_after_revocation(&self) {
+        let epoch = self.local().policy.epoch();
+        if self.epoch.replace(epoch) != epoch {
+            self.wake_all();
+        }
     }
 
     /// Wakes every connection of this core.

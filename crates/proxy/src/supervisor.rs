@@ -211,6 +211,7 @@ async fn serve(core: Rc<Core>, bound: Vec<(Bound, Manner)>, mut watched: watch::
 
 fn look_after(core: &Core, sweep: bool) {
     core.recorder.borrow_mut().flush();
+    core.wake_after_revocation();
     if sweep {
         core.set_clock();
         core.local().pools.iter().for_each(|pool| pool.sweep());

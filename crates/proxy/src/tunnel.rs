@@ -11,6 +11,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use portcullis_core::event::EventKind;
+use portcullis_gate::authn::Tenure;
 use portcullis_gate::context::Note;
 use portcullis_gate::policy::WebSocketRules;
 use portcullis_gate::validate::websocket::{Boundary, CloseFrame, Meter, Violation};
@@ -27,6 +28,8 @@ const FAREWELL: Duration = Duration::from_secs(10);
 const FOREVER: Duration = Duration::from_secs(365 * 86_400);
 /// The endpoint goes away (RFC 6455 section 7.4.1).
 const GOING_AWAY: u16 = 1001;
+/// The credential was revoked, or no longer allows this (of the range for applications, as 403 is of HTTP).
+const REVOKED: u16 = 4403;
 
 /// Both ends of an upgraded connection, with what was read of each beyond the handshake.
 pub struct Relay<'a> {
@@ -38,6 +41,8 @@ pub struct Relay<'a> {
     pub rules: WebSocketRules,
     /// Whether it is a WebSocket.
     pub framed: bool,
+    /// What it was let in by, where that can end.
+    pub tenure: Option<Tenure>,
 }
 
 /// What passed.
@@ -49,6 +54,8 @@ pub struct Passed {
     pub received: u64,
     /// Why the gateway ended it, if it did.
     pub violation: Option<Violation>,
+    /// Whether it ended because what it was let in by did.
+    pub revoked: bool,
 }
 
 /// The event that a violation is.
@@ -65,6 +72,16 @@ pub fn note(violation: Violation) -> Note {
     }
 }
 
+/// The event of a connection whose credential ended, or no longer allows it.
+pub fn revoked() -> Note {
+    Note {
+        kind: EventKind::AccessDenied,
+        reason: "revoked",
+        details: Cow::Borrowed("an open connection was ended: its credential was revoked, or its role lost"),
+        observed: false,
+    }
+}
+
 /// Why the relay stopped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Stop {
@@ -74,20 +91,29 @@ enum Stop {
     Idle,
     /// The client sent what may not go on.
     Violation(Violation),
+    /// What it was let in by has ended.
+    Revoked,
 }
 
 impl Relay<'_> {
     /// Relays until both directions have ended, one failed, nothing moved for the idle time, or the client sent
     /// what is not taken.
     pub async fn run(self, deadline: &mut Deadline) -> Passed {
-        let Relay { core, client, inbox, mut upstream, mut outbox, rules, framed } = self;
+        let Relay { core, client, inbox, mut upstream, mut outbox, rules, framed, mut tenure } = self;
         let idle = if rules.idle_ms == 0 { FOREVER } else { Duration::from_millis(rules.idle_ms) };
         let metered = framed && rules.max_message != 0;
         let guard = |guard: Guard| if metered { guard } else { Guard::None };
         let mut up = Direction::new(guard(Guard::Client(Meter::new(rules.max_message, false))));
-        let mut down = Direction::new(guard(Guard::Application(Boundary::default())));
+        // Where a farewell may be due, it must stand between two frames of the application.
+        let followed = framed && (metered || tenure.is_some());
+        let mut down =
+            Direction::new(if followed { Guard::Application(Boundary::default()) } else { Guard::None });
         deadline.set(idle);
         let stop = poll_fn(|cx| {
+            // The core wakes every connection when something was revoked.
+            if tenure.as_mut().is_some_and(|tenure| !tenure.holds(core.now())) {
+                return Poll::Ready(Stop::Revoked);
+            }
             let before = up.bytes + down.bytes;
             let sent = up.poll(cx, core, client, inbox, &mut upstream);
             let received = down.poll(cx, core, &mut upstream, &mut outbox, client);
@@ -114,7 +140,8 @@ impl Relay<'_> {
         let farewell = match stop {
             Stop::Violation(violation) => Some((violation.code(), violation.reason())),
             Stop::Idle if metered && !up.closed && !down.closed => Some((GOING_AWAY, "idle")),
-            Stop::Over | Stop::Idle => None,
+            Stop::Revoked if framed && !down.closed => Some((REVOKED, "revoked")),
+            Stop::Over | Stop::Idle | Stop::Revoked => None,
         };
         if let Some((code, reason)) = farewell {
             let mut to_client = Farewell::new(CloseFrame::to_client(code, reason));
@@ -135,7 +162,7 @@ impl Relay<'_> {
             .await;
         }
         core.buffers.discard(&mut outbox);
-        Passed { sent: up.bytes, received: down.bytes, violation }
+        Passed { sent: up.bytes, received: down.bytes, violation, revoked: stop == Stop::Revoked }
     }
 }
 

@@ -51,6 +51,8 @@ fn route(name: &str, accepts: &[Scheme], limits: &[(&str, Mode)]) -> Route {
     Route {
         name: name.into(),
         accepts: accepts.to_vec(),
+        optional: false,
+        roles: Vec::new(),
         observe: name.starts_with("/observed"),
         before_authn,
         after_authn,

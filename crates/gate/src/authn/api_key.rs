@@ -22,6 +22,10 @@ impl UserKeys {
         Self { field: field.to_ascii_lowercase().into(), directory, shared }
     }
 
+    pub(super) fn directory(&self) -> &Arc<Directory> {
+        &self.directory
+    }
+
     pub(super) fn identify<'a>(&self, head: &Head<'a>, now: Now) -> Outcome<'a> {
         let presented = match head.once(&self.field) {
             Once::Absent => return Outcome::Absent,

@@ -25,6 +25,10 @@ impl Bearer {
         Self { tokens, directory }
     }
 
+    pub(super) fn directory(&self) -> &Arc<Directory> {
+        &self.directory
+    }
+
     pub(super) fn identify<'a>(&self, head: &Head<'a>, now: Now) -> Outcome<'a> {
         let value = match head.once(FIELD) {
             Once::Absent => return Outcome::Absent,

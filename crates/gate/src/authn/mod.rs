@@ -9,10 +9,11 @@ mod bearer;
 pub mod cookies;
 mod session;
 mod shared_secret;
+mod tenure;
 
 use std::sync::Arc;
 
-use portcullis_accounts::Judgement;
+use portcullis_accounts::{Directory, Judgement};
 use portcullis_core::head::Once;
 use portcullis_core::identity::Scheme;
 use portcullis_core::{Head, Identity, Now};
@@ -23,6 +24,7 @@ pub use api_key::UserKeys;
 pub use bearer::Bearer;
 pub use session::Sessions;
 pub use shared_secret::SharedSecret;
+pub use tenure::Tenure;
 
 /// What one authenticator found.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -172,6 +174,25 @@ impl Authn {
                 .and_then(|sessions| sessions.device(name))
                 .map_or(Named::Stranger, Named::Device),
         }
+    }
+
+    /// What a connection of `identity` rests on, on a route for `roles`.
+    pub(crate) fn tenure(&self, identity: &Arc<Identity>, roles: &[Arc<str>]) -> Option<Tenure> {
+        Some(Tenure::new(identity, roles, self.directory()?))
+    }
+
+    /// Grows with every revocation; always 0 where nothing can be revoked.
+    pub fn epoch(&self) -> u64 {
+        self.directory().map_or(0, |directory| directory.epoch())
+    }
+
+    fn directory(&self) -> Option<&Arc<Directory>> {
+        self.authenticators.iter().find_map(|one| match one {
+            Authenticator::SharedSecret(_) => None,
+            Authenticator::UserKeys(keys) => Some(keys.directory()),
+            Authenticator::Bearer(bearer) => Some(bearer.directory()),
+            Authenticator::Sessions(sessions) => Some(sessions.directory()),
+        })
     }
 
     /// Whether any authenticator stands for `scheme`.

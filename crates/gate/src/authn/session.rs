@@ -39,6 +39,10 @@ impl Sessions {
         self.directory.device(name)
     }
 
+    pub(super) fn directory(&self) -> &Arc<Directory> {
+        &self.directory
+    }
+
     pub(super) fn identify<'a>(&self, head: &Head<'a>, now: Now) -> Outcome<'a> {
         let device = match head.once(DEVICE_FIELD) {
             Once::Absent => None,

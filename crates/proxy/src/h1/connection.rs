@@ -404,14 +404,20 @@ impl Connection {
                         outbox: std::mem::take(&mut download.outbox),
                         rules: route.websocket,
                         framed: forward.facts.upgrade == Upgrade::WebSocket,
+                        tenure: forward.permit.tenure(&local.policy),
                     };
                     let passed = relay.run(&mut self.deadline).await;
                     drop(tunneled);
                     upload.bytes += passed.sent;
                     download.bytes += passed.received;
                     forward.ctx.notes.extend(passed.violation.map(tunnel::note));
+                    forward.ctx.notes.extend(passed.revoked.then(tunnel::revoked));
                     self.record(local, forward, &upload, &download, false);
-                    return if passed.violation.is_some() { Then::Linger } else { Then::Close };
+                    return if passed.violation.is_some() || passed.revoked {
+                        Then::Linger
+                    } else {
+                        Then::Close
+                    };
                 }
                 Err(Failure::UpstreamSilent)
                     if reused && !retried && forward.facts.idempotent && upload.can_repeat() =>
