@@ -7,6 +7,7 @@ use std::thread;
 use portcullis_core::Id;
 use portcullis_core::port::{ApiKey, Change, Changed, Changes, Device, Session, Store, StoreError};
 
+use super::limits::Limits;
 use super::people::Person;
 use super::table::{New, Put};
 use super::{Bound, Directory, Tables};
@@ -114,14 +115,17 @@ impl Directory {
         // Whose user is not there was made after the users were read: the log brings both.
         store.each_key(now_ms, &mut |key| {
             if let Some(person) = tables.people.find(key.user) {
-                tables.put_key(&key, person);
+                let new = tables.new_key(&key, person);
+                tables.keys.fill(new);
             }
         })?;
+        tables.keys.index();
         store.each_session(&mut |session| {
             if let Some(person) = tables.people.find(session.user) {
-                tables.put_session(&session, person);
+                tables.sessions.fill(new_session(&session, person));
             }
         })?;
+        tables.sessions.index();
         store.each_device(&mut |device| {
             if let Some(person) = device.user.and_then(|user| tables.people.find(user)) {
                 tables.devices.get_mut().insert(device.id, person);
@@ -194,7 +198,7 @@ impl Tables {
         let key = store.key(id)?.filter(|key| key.revoked_ms.is_none());
         match key {
             Some(key) => match self.person(store, key.user)? {
-                Some(person) => Ok(self.put_key(&key, person) == Put::Changed),
+                Some(person) => Ok(self.keys.put(self.new_key(&key, person)) == Put::Changed),
                 None => Ok(self.keys.remove(id)),
             },
             None => Ok(self.keys.remove(id)),
@@ -204,7 +208,7 @@ impl Tables {
     fn apply_session(&self, store: &dyn Store, id: Id) -> Result<bool, StoreError> {
         match store.session(id)? {
             Some(session) => match self.person(store, session.user)? {
-                Some(person) => Ok(self.put_session(&session, person) == Put::Changed),
+                Some(person) => Ok(self.sessions.put(new_session(&session, person)) == Put::Changed),
                 None => Ok(self.sessions.remove(id)),
             },
             None => Ok(self.sessions.remove(id)),
@@ -247,26 +251,26 @@ impl Tables {
         Ok(self.people.find(id))
     }
 
-    fn put_key(&self, key: &ApiKey, person: Arc<Person>) -> Put {
-        self.keys.put(New {
+    fn new_key(&self, key: &ApiKey, person: Arc<Person>) -> New<Option<Arc<Limits>>> {
+        New {
             id: key.id,
             digest: key.digest,
             person,
             expires_ms: key.expires_ms.unwrap_or(i64::MAX),
             used_ms: key.last_used_ms.unwrap_or(0),
             extra: self.limits.of(key),
-        })
+        }
     }
+}
 
-    fn put_session(&self, session: &Session, person: Arc<Person>) -> Put {
-        self.sessions.put(New {
-            id: session.id,
-            digest: session.digest,
-            person,
-            expires_ms: session.expires_ms,
-            used_ms: session.last_seen_ms,
-            extra: Bound { device: session.device.map(Id::octets), created_ms: session.created_ms },
-        })
+fn new_session(session: &Session, person: Arc<Person>) -> New<Bound> {
+    New {
+        id: session.id,
+        digest: session.digest,
+        person,
+        expires_ms: session.expires_ms,
+        used_ms: session.last_seen_ms,
+        extra: Bound { device: session.device.map(Id::octets), created_ms: session.created_ms },
     }
 }
 

@@ -17,6 +17,8 @@ use super::shard::{SHARDS, hash_of, hash_of_digest, shard_of, shard_of_digest};
 
 /// How many bits of a place are the index in its shard.
 const INDEX_BITS: u32 = 26;
+/// How many entries are allocated at once: nothing is moved when a shard grows, and hardly anything stands empty.
+const CHUNK: usize = 256;
 const NONE: u32 = u32::MAX;
 /// Uses of a shard's entries that wait to be noted in the store. When it is full, a use is noted a minute later.
 const NOTES: usize = 16_384;
@@ -78,7 +80,7 @@ pub(super) struct Use {
 
 #[derive(Debug)]
 struct Shard<X> {
-    entries: Vec<Option<Entry<X>>>,
+    chunks: Vec<Vec<Option<Entry<X>>>>,
     free: Vec<u32>,
     by_digest: HashTable<u32>,
     kept: Vec<Option<Kept>>,
@@ -94,12 +96,9 @@ struct Kept {
     identity: Arc<Identity>,
 }
 
-/// Where an entry stands, found by its id: a part of the id's hash, and shard and index.
+/// Where an entry stands: its shard and its index there.
 #[derive(Debug, Clone, Copy)]
-struct Place {
-    tag: u32,
-    at: u32,
-}
+struct Place(u32);
 
 impl<X> Entry<X> {
     pub(super) fn id(&self) -> Id {
@@ -163,7 +162,7 @@ impl<X> Table<X> {
     /// The digest of the credential with that id.
     pub(super) fn digest_of(&self, id: Id) -> Option<[u8; 32]> {
         let places = self.places[shard_of(id)].read();
-        let place = *places.find(tagged(id), |place| self.is_at(*place, id))?;
+        let place = *places.find(hash_of(id), |place| self.is_at(*place, id))?;
         drop(places);
         let (shard, index) = place.split();
         self.shards[shard]
@@ -181,17 +180,50 @@ impl<X> Table<X> {
         let (id, at) = (new.id, shard_of_digest(&new.digest));
         let (index, put) = self.shards[at].write().put(new);
         if put == Put::Added {
-            let place = Place { tag: tag(id), at: (at as u32) << INDEX_BITS | index };
+            let place = Place((at as u32) << INDEX_BITS | index);
             let mut places = self.places[shard_of(id)].write();
-            places.insert_unique(tagged(id), place, |place| hash_of_tag(place.tag));
+            // Places are locked before shards, here and wherever both are.
+            places.insert_unique(hash_of(id), place, |place| self.id_at(*place).map_or(0, hash_of));
         }
         put
+    }
+
+    /// Takes a credential over that is not there yet, to be found after [`Self::index`]: indexes that are made
+    /// once, in their size, leave nothing behind that they grew out of.
+    pub(super) fn fill(&mut self, new: New<X>) {
+        let shard = self.shards[shard_of_digest(&new.digest)].get_mut();
+        shard.place(Entry::from(new));
+    }
+
+    /// Indexes what was filled in.
+    pub(super) fn index(&mut self) {
+        for at in 0..SHARDS {
+            let shard = self.shards[at].get_mut();
+            let Shard { chunks, by_digest, .. } = shard;
+            let hash = |index: &u32| entry(chunks, *index).map_or(0, |entry| hash_of_digest(&entry.digest));
+            let filled = || {
+                (0..).zip(chunks.iter().flatten()).filter_map(|(index, entry)| Some((index, entry.as_ref()?)))
+            };
+            *by_digest = HashTable::with_capacity(filled().count());
+            for (index, entry) in filled() {
+                by_digest.insert_unique(hash_of_digest(&entry.digest), index, hash);
+            }
+        }
+        let place = |at: usize, index: u32| Place((at as u32) << INDEX_BITS | index);
+        let mut counts = [0; SHARDS];
+        self.each(|_, _, id| counts[shard_of(id)] += 1);
+        let mut places = counts.map(HashTable::with_capacity);
+        self.each(|at, index, id| {
+            places[shard_of(id)]
+                .insert_unique(hash_of(id), place(at, index), |place| self.id_at(*place).map_or(0, hash_of));
+        });
+        self.places = places.map(RwLock::new);
     }
 
     /// Takes a credential out. False where there is none.
     pub(super) fn remove(&self, id: Id) -> bool {
         let mut places = self.places[shard_of(id)].write();
-        let Ok(found) = places.find_entry(tagged(id), |place| self.is_at(*place, id)) else { return false };
+        let Ok(found) = places.find_entry(hash_of(id), |place| self.is_at(*place, id)) else { return false };
         let (place, _) = found.remove();
         drop(places);
         let (shard, index) = place.split();
@@ -206,7 +238,7 @@ impl<X> Table<X> {
             // Looked through under the lock that checks share; only what is found is taken out alone.
             let ids: Vec<Id> = {
                 let shard = shard.read();
-                shard.entries.iter().flatten().filter(|entry| which(entry)).map(Entry::id).collect()
+                shard.chunks.iter().flatten().flatten().filter(|entry| which(entry)).map(Entry::id).collect()
             };
             removed += ids.into_iter().filter(|id| self.remove(*id)).count();
         }
@@ -237,6 +269,17 @@ impl<X> Table<X> {
         self.shards.iter().map(|shard| shard.read().by_digest.len()).sum()
     }
 
+    fn each(&self, mut take: impl FnMut(usize, u32, Id)) {
+        for (at, shard) in self.shards.iter().enumerate() {
+            let shard = shard.read();
+            for (index, entry) in (0..).zip(shard.chunks.iter().flatten()) {
+                if let Some(entry) = entry {
+                    take(at, index, entry.id());
+                }
+            }
+        }
+    }
+
     fn note(&self, id: Id, used_ms: i64) {
         let mut notes = self.notes[shard_of(id)].lock();
         if notes.len() < NOTES {
@@ -245,16 +288,19 @@ impl<X> Table<X> {
     }
 
     fn is_at(&self, place: Place, id: Id) -> bool {
+        self.id_at(place) == Some(id)
+    }
+
+    fn id_at(&self, place: Place) -> Option<Id> {
         let (shard, index) = place.split();
-        place.tag == tag(id)
-            && self.shards[shard].read().entry(index).is_some_and(|entry| entry.id == id.octets())
+        self.shards[shard].read().entry(index).map(Entry::id)
     }
 }
 
 impl<X> Shard<X> {
     fn new() -> Self {
         Self {
-            entries: Vec::new(),
+            chunks: Vec::new(),
             free: Vec::new(),
             by_digest: HashTable::new(),
             kept: Vec::new(),
@@ -264,7 +310,15 @@ impl<X> Shard<X> {
     }
 
     fn entry(&self, index: u32) -> Option<&Entry<X>> {
-        self.entries.get(index as usize)?.as_ref()
+        entry(&self.chunks, index)
+    }
+
+    fn slot(&mut self, index: u32) -> Option<&mut Option<Entry<X>>> {
+        self.chunks.get_mut(index as usize / CHUNK)?.get_mut(index as usize % CHUNK)
+    }
+
+    fn entry_mut(&mut self, index: u32) -> Option<&mut Entry<X>> {
+        self.slot(index)?.as_mut()
     }
 
     fn index(&self, digest: &[u8; 32]) -> Option<u32> {
@@ -288,7 +342,7 @@ impl<X> Shard<X> {
         }
         let Some(index) = self.index(digest) else { return };
         let fresh = Kept { entry: index, stamp, identity: Arc::clone(identity) };
-        let Some(entry) = self.entries[index as usize].as_ref() else { return };
+        let Some(entry) = self.entry(index) else { return };
         let slot = if (entry.kept as usize) < self.kept.len() {
             entry.kept as usize
         } else if self.kept.len() < most {
@@ -300,11 +354,11 @@ impl<X> Shard<X> {
         };
         if let Some(old) = self.kept[slot].replace(fresh)
             && old.entry != index
-            && let Some(other) = self.entries[old.entry as usize].as_mut()
+            && let Some(other) = self.entry_mut(old.entry)
         {
             other.kept = NONE;
         }
-        if let Some(entry) = self.entries[index as usize].as_mut() {
+        if let Some(entry) = self.entry_mut(index) {
             entry.kept = slot as u32;
         }
     }
@@ -315,7 +369,7 @@ impl<X> Shard<X> {
     {
         let index = self.index(&new.digest);
         if let Some(index) = index
-            && let Some(entry) = self.entries[index as usize].as_mut()
+            && let Some(entry) = self.entry_mut(index)
         {
             entry.used_s.fetch_max(seconds(new.used_ms), Ordering::Relaxed);
             if entry.expires_ms == new.expires_ms && entry.extra == new.extra {
@@ -327,27 +381,36 @@ impl<X> Shard<X> {
             return (index, Put::Changed);
         }
         self.changes += 1;
-        let (digest, entry) = (new.digest, Entry::from(new));
-        let index = if let Some(index) = self.free.pop() {
-            self.entries[index as usize] = Some(entry);
-            index
-        } else {
-            // In small steps: a table that doubles is half empty.
-            if self.entries.len() == self.entries.capacity() {
-                self.entries.reserve_exact(self.entries.len() / 8 + 16);
-            }
-            self.entries.push(Some(entry));
-            (self.entries.len() - 1) as u32
-        };
-        let entries = &self.entries;
+        let (digest, fresh) = (new.digest, Entry::from(new));
+        let index = self.place(fresh);
+        let chunks = &self.chunks;
         self.by_digest.insert_unique(hash_of_digest(&digest), index, |index| {
-            entries[*index as usize].as_ref().map_or(0, |entry| hash_of_digest(&entry.digest))
+            entry(chunks, *index).map_or(0, |entry| hash_of_digest(&entry.digest))
         });
         (index, Put::Added)
     }
 
+    fn place(&mut self, fresh: Entry<X>) -> u32 {
+        if let Some(index) = self.free.pop()
+            && let Some(slot) = self.slot(index)
+        {
+            *slot = Some(fresh);
+            return index;
+        }
+        match self.chunks.last_mut().filter(|chunk| chunk.len() < CHUNK) {
+            Some(chunk) => chunk.push(Some(fresh)),
+            None => {
+                let mut chunk = Vec::with_capacity(CHUNK);
+                chunk.push(Some(fresh));
+                self.chunks.push(chunk);
+            }
+        }
+        let in_last = self.chunks.last().map_or(0, Vec::len);
+        (self.chunks.len() * CHUNK - CHUNK + in_last - 1) as u32
+    }
+
     fn remove(&mut self, index: u32) {
-        let Some(entry) = self.entries.get_mut(index as usize).and_then(Option::take) else { return };
+        let Some(entry) = self.slot(index).and_then(Option::take) else { return };
         let found = self.by_digest.find_entry(hash_of_digest(&entry.digest), |other| *other == index);
         if let Ok(found) = found {
             found.remove();
@@ -380,21 +443,12 @@ impl<X> From<New<X>> for Entry<X> {
 
 impl Place {
     fn split(self) -> (usize, u32) {
-        ((self.at >> INDEX_BITS) as usize, self.at & ((1 << INDEX_BITS) - 1))
+        ((self.0 >> INDEX_BITS) as usize, self.0 & ((1 << INDEX_BITS) - 1))
     }
 }
 
-fn tag(id: Id) -> u32 {
-    hash_of(id) as u32
-}
-
-fn tagged(id: Id) -> u64 {
-    hash_of_tag(tag(id))
-}
-
-/// The hash that an index by ids can compute again from what it keeps.
-fn hash_of_tag(tag: u32) -> u64 {
-    u64::from(tag).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+fn entry<X>(chunks: &[Vec<Option<Entry<X>>>], index: u32) -> Option<&Entry<X>> {
+    chunks.get(index as usize / CHUNK)?.get(index as usize % CHUNK)?.as_ref()
 }
 
 fn seconds(ms: i64) -> u32 {

@@ -117,6 +117,24 @@ fn identities_are_kept_within_their_bound_and_never_mixed_up() {
 }
 
 #[test]
+fn what_is_filled_in_is_found_like_what_is_put_in() {
+    let (mut table, person) = (Table::new(6400), person());
+    for number in 0..50_000 {
+        table.fill(entry(number, 9, &person));
+    }
+    table.index();
+    assert_eq!(table.len(), 50_000);
+    for number in (0..50_000).step_by(7) {
+        assert_eq!(table.digest_of(id(number)), Some(digest(number)));
+        assert!(identity(&table, number, NOW).credential.starts_with(&id(number).to_string()));
+    }
+    assert_eq!(table.put(entry(7, 9, &person)), Put::Same);
+    assert_eq!(table.put(entry(50_000, 9, &person)), Put::Added);
+    assert!(table.remove(id(7)) && table.remove(id(50_000)));
+    assert_eq!((made(&table, 7, NOW), table.len()), (Judgement::Rejected, 49_999));
+}
+
+#[test]
 fn a_use_is_noted_once_a_minute() {
     let (table, person) = (Table::new(640), person());
     table.put(entry(1, 9, &person));
