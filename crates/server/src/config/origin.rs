@@ -66,6 +66,15 @@ impl Text {
     pub fn line(&self, line: usize) -> &str {
         self.body.split('\n').nth(line.saturating_sub(1)).unwrap_or("").trim_end_matches('\r')
     }
+
+    /// The variable that a line of an environment file sets, where it sets one.
+    fn variable(&self, line: usize) -> Option<&str> {
+        let (name, _) = self.line(line).split_once('=')?;
+        let name = name.trim();
+        let name = name.strip_prefix("export ").unwrap_or(name).trim();
+        let valid = !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
+        valid.then_some(name)
+    }
 }
 
 impl Origin {
@@ -114,7 +123,11 @@ impl fmt::Display for Origin {
                 match text.kind {
                     TextKind::File => write!(f, "{}:{line}:{column}", text.name),
                     TextKind::Profile => write!(f, "profile {}:{line}:{column}", text.name),
-                    TextKind::EnvFile => write!(f, "{}:{line}", text.name),
+                    TextKind::EnvFile => {
+                        write!(f, "{}:{line}", text.name)?;
+                        // Which name it is: what sets a key of ours need not be called like it.
+                        text.variable(line).map_or(Ok(()), |name| write!(f, " {name}"))
+                    }
                 }
             }
             Origin::Environment(name) => write!(f, "environment {name}"),

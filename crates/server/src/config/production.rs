@@ -91,9 +91,9 @@ pub fn warnings(loaded: &Loaded) -> Vec<Warning> {
         warnings.push(
             Problem::new(
                 &loaded.origin("cors.origins"),
-                "every page on the web may call: cors.origins is `*`",
+                format!("every page on the web may call: {} is `*`", name_of(config, "cors.origins")),
             )
-            .mend(format!("list the origins of your pages: {}", name_of(config, "cors.origins"))),
+            .mend("list the origins of your pages"),
         );
     }
     if config.limiter && !limited(config) {

@@ -98,7 +98,7 @@ fn later_layers_win_and_say_so() {
     assert_eq!(listen(&profile), ("127.0.0.1:8000".into(), "profile pump-analyzer:7:10".into()));
     assert_eq!(listen(&case), ("127.0.0.1:8100".into(), "portcullis.toml:3:10".into()));
     let case = case.file(".env", "# ours\nAPI_PORT=8200\n");
-    assert_eq!(listen(&case), ("127.0.0.1:8200".into(), ".env:2".into()));
+    assert_eq!(listen(&case), ("127.0.0.1:8200".into(), ".env:2 API_PORT".into()));
     let case = case.env("API_PORT", "8300");
     assert_eq!(listen(&case), ("127.0.0.1:8300".into(), "environment API_PORT".into()));
     let case = case.env("PORTCULLIS_SERVER__LISTEN", "127.0.0.1:8400");

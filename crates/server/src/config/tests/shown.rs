@@ -16,7 +16,7 @@ fn every_value_stands_with_its_origin() {
         ("server.caps.body = \"1 MiB\"", "default"),
         ("upstreams.app.url = \"http://127.0.0.1:9000\"", "portcullis.toml:5:7"),
         ("upstreams.app.idle_timeout = \"60s\"", "default"),
-        ("limits[0].rate = \"60/minute per ip\"", ".env:1"),
+        ("limits[0].rate = \"60/minute per ip\"", ".env:1 RATE_LIMIT_PER_MINUTE"),
         ("auth.api_key.value = \"env:API_KEY\"", "profile kalshiwhale:"),
         ("auth.default = \"api-key\"", "profile kalshiwhale:"),
         ("routes[0].auth = [\"api-key\"]", "default"),
@@ -35,7 +35,7 @@ fn every_value_stands_with_its_origin() {
             .as_array()
             .unwrap()
             .iter()
-            .any(|it| it["path"] == "limits[0].rate" && it["origin"] == ".env:1")
+            .any(|it| it["path"] == "limits[0].rate" && it["origin"] == ".env:1 RATE_LIMIT_PER_MINUTE")
     );
 }
 
