@@ -447,7 +447,7 @@ fn template(reply: &model::Reply) -> Result<Template, Problems> {
             .map_err(|error| Problems::from(Problem::new(&reply.origin, error.to_string())))?,
         None => Template::problem(),
     };
-    Ok(template.with_fields(&reply.headers))
+    Ok(template.with_fields(&reply.headers).with_log(reply.log.as_deref().unwrap_or_default()))
 }
 
 /// How long a shutdown waits for what is running.

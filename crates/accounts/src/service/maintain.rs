@@ -22,17 +22,21 @@ pub struct Maintained {
 }
 
 impl Maintained {
-    /// One line for each, for the log at its lowest level. Ids are shortened: a log is no list of them.
-    pub fn lines(&self) -> impl Iterator<Item = String> {
-        let kinds = [
-            ("session", &self.sessions),
-            ("auth attempt", &self.attempts),
-            ("device registration", &self.devices),
-        ];
-        kinds.into_iter().flat_map(|(what, ids)| {
-            ids.iter().map(move |id| format!("Cleaned up expired {what}: {}", id.short()))
-        })
+    /// One line for each session that ended: somebody will ask why he has to log in again.
+    pub fn ended(&self) -> impl Iterator<Item = String> {
+        self.sessions.iter().map(|id| cleaned_up("session", *id))
     }
+
+    /// One line for each that never became anything, for the log at its lowest level.
+    pub fn given_up(&self) -> impl Iterator<Item = String> {
+        let attempts = self.attempts.iter().map(|id| cleaned_up("auth attempt", *id));
+        attempts.chain(self.devices.iter().map(|id| cleaned_up("device registration", *id)))
+    }
+}
+
+/// Ids are shortened: a log is no list of them.
+fn cleaned_up(what: &str, id: Id) -> String {
+    format!("Cleaned up expired {what}: {}", id.short())
 }
 
 impl Accounts {

@@ -107,7 +107,10 @@ impl Work {
 
     fn clean(&mut self) {
         match self.running.accounts.maintain(now_ms()) {
-            Ok(maintained) => maintained.lines().for_each(|line| self.log.debug(&line)),
+            Ok(maintained) => {
+                maintained.ended().for_each(|line| self.log.info(&line));
+                maintained.given_up().for_each(|line| self.log.debug(&line));
+            }
             Err(AccountError::Store(error)) => self.failed(&error),
             Err(error) => self.log.error(&format!("what has expired cannot be removed: {error}")),
         }
