@@ -1,6 +1,6 @@
 //! E-SES: sessions that the gateway makes, bound to a device, and what the application is told of them.
 
-use portcullis_tests::{Accounts, Answer, Application, Device, Request, System, Upstream};
+use portcullis_tests::{Accounts, Answer, Application, Device, Request, System, Upstream, until};
 use serde_json::json;
 
 use super::{Visitor, assert_reached, generous, launch};
@@ -222,8 +222,10 @@ fn e_ses_10_a_session_in_a_path_is_not_logged() {
     }
     assert_eq!(visitor.sign(Request::get("/config")).send_to(gateway.address()).status, 200);
     gateway.wait_for_log(&["access", "/config"]);
+    until("the three lines", || {
+        (gateway.log().matches("/auth/account_type/[TOKEN_REDACTED]").count() == 3).then_some(())
+    });
     let log = gateway.log();
-    assert_eq!(log.matches("/auth/account_type/[TOKEN_REDACTED]").count(), 3, "{log}");
     for session in sessions {
         assert!(!log.contains(session), "{session} in:\n{log}");
     }

@@ -53,7 +53,7 @@ fn with_second_factor(accounts: &Accounts, name: &str) -> (Login, String) {
     let enrolled = accounts.done(&accounts.post("/auth/totp/enroll", &json!({})).bearer(&login.access));
     let secret = enrolled["secret"].as_str().unwrap_or_else(|| panic!("no secret in {enrolled}")).to_owned();
     let code = totp(&secret, unix_seconds(), 0);
-    accounts.done(&accounts.post("/auth/totp/confirm", &json!({ "totp": code })).bearer(&login.access));
+    accounts.done(&accounts.post("/auth/totp/confirm", &json!({ "code": code })).bearer(&login.access));
     (login, secret)
 }
 

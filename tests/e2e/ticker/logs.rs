@@ -166,7 +166,8 @@ for line in open('server.log'):
 /// wrong inside is told without it.
 #[test]
 fn t_log_07_what_goes_wrong_is_told_without_secrets() {
-    let said = Launch::command("users list --profile ticker-service")
+    let said = Launch::command("users list")
+        .env("PORTCULLIS_PROFILE", "ticker-service")
         .env("PORTCULLIS_STORE__URL", "postgres://gateway:Fd8-planted-password@127.0.0.1:1/none")
         .env("API_KEY", KEY)
         .refused();
