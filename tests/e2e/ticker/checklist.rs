@@ -58,6 +58,20 @@ fn t_ck_03_the_environment_and_the_switch_are_reported() {
 }
 
 #[test]
+fn t_ck_04_a_default_password_that_everybody_knows_is_found() {
+    let with = |password: &'static str| {
+        let names: Vec<_> = PRODUCTION.into_iter().chain([("INSTRUMENT_DB_PASSWORD", password)]).collect();
+        let (_, items) = check(&names);
+        assert!(!items.iter().any(|item| item.to_string().contains(password)), "{items:#?}");
+        items
+    };
+    let known = with("stocksblitz123");
+    assert_ne!(verdict(&known, "default-passwords"), "pass");
+    assert!(is_named(&known, "default-passwords", "INSTRUMENT_DB_PASSWORD"), "{known:#?}");
+    assert_eq!(verdict(&with("Vw9xQ2mZ7rTn5sLhEoUaYxG"), "default-passwords"), "pass");
+}
+
+#[test]
 fn t_ck_05_tls_is_spoken_and_plain_http_beyond_this_machine_is_refused_in_production() {
     let (_, items) = check(&PRODUCTION);
     assert_ne!(verdict(&items, "tls"), "fail", "loopback: {items:#?}");

@@ -108,7 +108,7 @@ fn t_log_04_neither_fields_nor_values_of_the_query_are_logged() {
 
 /// The line of the access log, the only one of a request: it says what the two lines of the real service do.
 #[test]
-fn t_log_05_each_request_has_its_line_with_method_path_status_and_id() {
+fn each_request_has_its_line_with_method_path_status_and_id() {
     let upstream = Upstream::ok();
     let gateway = guarded(&upstream).start();
     let mut connection = Connection::open(gateway.address());

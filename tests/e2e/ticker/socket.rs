@@ -82,6 +82,20 @@ fn t_ws_09_t_ws_11_pings_are_answered_and_order_events_arrive_unchanged() {
 }
 
 #[test]
+fn t_ws_12_without_a_key_to_ask_for_the_first_message_must_still_be_a_login() {
+    let application = Application::start(System::Ticker);
+    let gateway =
+        launch(application.url()).env("API_KEY_ENABLED", "false").env("ENVIRONMENT", "development").start();
+    let mut socket = open(&gateway);
+    socket.send(r#"{"type":"auth","api_key":"any at all"}"#);
+    assert_eq!(socket.receive_json()["type"], "authenticated");
+    socket.close();
+    let mut socket = open(&gateway);
+    socket.send("ping");
+    assert_eq!(socket.ending(), Ending::Closed(1008, "Invalid auth format".to_owned()));
+}
+
+#[test]
 fn t_ws_13_the_key_of_the_message_stands_in_no_log() {
     let application = Application::start(System::Ticker);
     let gateway = launch(application.url()).env("API_KEY", KEY).env("PORTCULLIS_LOG__LEVEL", "debug").start();
