@@ -156,7 +156,8 @@ impl Gate {
         let (route, head) = (policy.route(index), asked.head);
         let presented = self.present(policy, route, head, ctx)?;
         self.limit(&route.before_authn, counted.map(|counted| &*counted.before_authn), route, ctx)?;
-        self.accept(policy, presented, route, ctx)?;
+        self.accept(policy, presented, route, ctx)
+            .or_else(|denial| Err(self.count_in_vain(denial, counted, route, ctx)))?;
         authz::authorize(route, policy.pattern(index), asked, ctx)?;
         name_device(policy, route, head, ctx)?;
         self.limit(&route.after_authn, counted.map(|counted| &*counted.after_authn), route, ctx)
@@ -309,6 +310,29 @@ impl Gate {
         ctx.ambient = ambient;
         ctx.identity.get_or_insert(identity);
         Ok(())
+    }
+
+    /// Counts a request that came without the credential its route asks for: who is nobody has an allowance, and
+    /// asking in vain is part of it (ruling R4). Says what to refuse it with.
+    fn count_in_vain(
+        &self,
+        denial: Denial,
+        counted: Option<&Route>,
+        route: &Route,
+        ctx: &mut RequestContext,
+    ) -> Denial {
+        if !matches!(denial, Denial::MissingCredential(_)) {
+            return denial;
+        }
+        let of_nobody = |rule: &&LimitRule| rule.scope == Scope::Anonymous;
+        let rules: Vec<LimitRule> = route.after_authn.iter().filter(of_nobody).cloned().collect();
+        match self.limit(&rules, counted.map(|counted| &*counted.after_authn), route, ctx) {
+            Ok(()) => denial,
+            Err(limited) => {
+                self.give_back(route, ctx);
+                limited
+            }
+        }
     }
 
     /// Gives back what the first limits counted for a request that the later ones refused.

@@ -315,13 +315,15 @@ mod tests {
     }
 
     fn layer_that(observe: bool) -> GateLayer {
+        layer_of(Route { observe, before_authn: vec![rule("2/minute per ip")], ..guarded() })
+    }
+
+    fn guarded() -> Route {
+        Route { accepts: vec![Scheme::ApiKey], ..Route::open("default", Target::Upstream(0)) }
+    }
+
+    fn layer_of(default_route: Route) -> GateLayer {
         let secret = SharedSecret::new(Scheme::ApiKey, "X-API-Key", vec![Secret::new("the-key".to_owned())]);
-        let default_route = Route {
-            accepts: vec![Scheme::ApiKey],
-            observe,
-            before_authn: vec![rule("2/minute per ip")],
-            ..Route::open("default", Target::Upstream(0))
-        };
         let policy = Policy::new(Parts {
             edge: Edge::new(edge::Config::default()),
             routes: Vec::new(),
@@ -409,6 +411,17 @@ mod tests {
         assert_eq!(ask(&known, PEER, &right).0, 200);
         guess(&known);
         assert_eq!(ask(&known, PEER, &right).0, 200, "succeeded from there within the hour");
+    }
+
+    #[test]
+    fn who_asks_in_vain_uses_up_what_nobody_has() {
+        let layer = layer_of(Route { after_authn: vec![rule("2/minute per anonymous")], ..guarded() });
+        let statuses: Vec<u16> = (0..4).map(|_| ask(&layer, PEER, &[]).0).collect();
+        assert_eq!(statuses, [401, 401, 429, 429]);
+        for _ in 0..4 {
+            assert_eq!(ask(&layer, PEER, &[("x-api-key", "the-key")]).0, 200, "who is somebody has another");
+        }
+        assert_eq!(ask(&layer, PEER, &[("x-api-key", "wrong")]).0, 401, "nor is a wrong one counted");
     }
 
     #[test]
