@@ -69,8 +69,8 @@ pub enum Act {
     Rotate {
         /// The id of the key, or the beginning of it that `list` shows
         id: String,
-        /// How long the old one stays valid
-        #[arg(long, value_name = "DURATION", value_parser = duration, default_value = "24h")]
+        /// How long the old one stays valid; `0s`: not at all
+        #[arg(long, value_name = "DURATION", value_parser = overlap, default_value = "24h")]
         overlap: Duration,
         /// As JSON
         #[arg(long)]
@@ -200,4 +200,8 @@ fn binding(text: &str) -> Result<(String, String)> {
 
 fn duration(text: &str) -> Result<Duration, String> {
     config::duration(text)
+}
+
+fn overlap(text: &str) -> Result<Duration, String> {
+    if matches!(text.trim(), "0" | "0s") { Ok(Duration::ZERO) } else { duration(text) }
 }

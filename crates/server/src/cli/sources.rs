@@ -7,19 +7,20 @@ use crate::config::Sources;
 #[derive(Debug, Clone, Default, clap::Args)]
 pub struct SourceArgs {
     /// Configuration file [default: portcullis.toml beside the caller]
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, global = true, value_name = "FILE")]
     pub config: Option<PathBuf>,
-    /// System whose environment names and refusals apply: pump-analyzer, kalshiwhale
-    #[arg(long, value_name = "NAME")]
+    /// System whose environment names and refusals apply: pump-analyzer, ticker-service, echotuner, kalshiwhale or
+    /// btc-forecasting
+    #[arg(long, global = true, value_name = "NAME")]
     pub profile: Option<String>,
     /// Where the application is: `http://host:port` or `unix:/path`
-    #[arg(long, value_name = "URL")]
+    #[arg(long, global = true, value_name = "URL")]
     pub upstream: Option<String>,
     /// Where clients connect: `ip:port` or `unix:/path`
-    #[arg(long, value_name = "ADDR")]
+    #[arg(long, global = true, value_name = "ADDR")]
     pub listen: Option<String>,
     /// File with environment names [default: .env beside the caller, not in production]
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, global = true, value_name = "FILE")]
     pub env_file: Option<PathBuf>,
 }
 
