@@ -1,6 +1,7 @@
 //! The API keys of the one that asks.
 
 use http::StatusCode;
+use portcullis_accounts::AccountError;
 use portcullis_accounts::service::NewKey;
 use portcullis_core::Id;
 use portcullis_core::port::ApiKey;
@@ -67,7 +68,13 @@ pub fn revoke_of(state: &State, call: &Call, owner: Option<Id>) -> Result<Answer
 pub fn rotate_of(state: &State, call: &Call, owner: Option<Id>) -> Result<Answer, Refusal> {
     let asked: asked::Rotate = call.body()?;
     let overlap_ms = asked.overlap.unwrap_or(0).saturating_mul(1000);
-    let (key, made) = state.accounts.rotate_key(owner, call.id()?, overlap_ms, call.now_ms)?;
+    let rotated = state.accounts.rotate_key(owner, call.id()?, overlap_ms, call.now_ms);
+    let (key, made) = rotated.map_err(|error| {
+        let ended = matches!(error, AccountError::InvalidKey(_));
+        let refusal = Refusal::from(error);
+        // The request is well formed; the key is not what it was.
+        if ended { refusal.conflict() } else { refusal }
+    })?;
     shown(key, made)
 }
 

@@ -133,6 +133,12 @@ impl Refusal {
         Self::new(409, "own-account", "This is for the accounts of others; your own is yours to change")
     }
 
+    /// The same as a conflict with what there is (RFC 9110 section 15.5.10).
+    #[must_use]
+    pub fn conflict(self) -> Self {
+        Self { status: 409, ..self }
+    }
+
     /// As much work waits as may.
     pub fn too_busy(retry_after_s: u64) -> Self {
         let refusal = Self::new(503, "too-busy", "Too many requests of this kind are waiting");

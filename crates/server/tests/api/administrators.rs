@@ -24,6 +24,9 @@ fn users_are_made_listed_changed_and_removed() {
         let made = api.ask("POST", "/admin/users").by(&admin).json(&body).send();
         assert_eq!((made.status, made.text("role").as_str()), (201, "premium"), "{made:?}");
     }
+    let again = json!({ "username": "Alice" });
+    let taken = api.ask("POST", "/admin/users").by(&admin).json(&again).send();
+    assert_eq!(taken.refusal(), (409, "username-taken".to_owned()));
     let page = api.get(&admin, "/admin/users?limit=2").json();
     assert_eq!((page["users"].as_array().unwrap().len(), page["next"].as_str()), (2, Some("bob")));
     let rest = api.get(&admin, "/admin/users?limit=2&after=bob").json();
@@ -112,6 +115,8 @@ fn credentials_of_everybody_are_seen_and_ended() {
     let rotated = api.ask("POST", &format!("/admin/keys/{id}/rotate")).by(&admin).send();
     assert_eq!(rotated.status, 201, "{rotated:?}");
     assert!(!api.is_valid(&key), "without an overlap the old one ends");
+    let again = api.ask("POST", &format!("/admin/keys/{id}/rotate")).by(&admin).send();
+    assert_eq!(again.refusal(), (409, "invalid-key".to_owned()), "it has ended");
     let revoke = api.ask("DELETE", &format!("/admin/keys/{}", rotated.text("id"))).by(&admin).send();
     assert_eq!(revoke.status, 204);
     assert!(!api.is_valid(&Who::Key(rotated.text("api_key"))));

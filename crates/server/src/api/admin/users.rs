@@ -1,6 +1,7 @@
 //! Users.
 
 use http::StatusCode;
+use portcullis_accounts::AccountError;
 use portcullis_accounts::service::PatchUser;
 use portcullis_core::port;
 use serde::Serialize;
@@ -29,7 +30,8 @@ pub fn add(state: &State, call: &Call) -> Result<Answer, Refusal> {
     let body: asked::NewUser = call.body()?;
     let role = body.role.unwrap_or_else(|| state.accounts.settings().default_role.clone());
     let (email, password) = (body.email.as_deref(), body.password.as_deref());
-    let user = state.accounts.add_user(&body.username, email, &role, password, call.now_ms)?;
+    let made = state.accounts.add_user(&body.username, email, &role, password, call.now_ms);
+    let user = made.map_err(taken_is_conflict)?;
     let details = format!("user {} with the role {}", user.name, user.role);
     Ok(Answer::json(StatusCode::CREATED, &told::User::from(user))?.about(details))
 }
@@ -57,7 +59,8 @@ pub fn change(state: &State, call: &Call) -> Result<Answer, Refusal> {
         details.push_str(", address");
     }
     let patch = PatchUser { role: body.role, active: body.active, email: body.email };
-    let user = state.accounts.patch_user(user.id, &patch, call.now_ms)?;
+    let changed = state.accounts.patch_user(user.id, &patch, call.now_ms);
+    let user = changed.map_err(taken_is_conflict)?;
     Ok(Answer::json(StatusCode::OK, &told::User::from(user))?.about(details))
 }
 
@@ -84,6 +87,13 @@ pub fn delete(state: &State, call: &Call) -> Result<Answer, Refusal> {
     not_oneself(call, &user)?;
     state.accounts.delete_user(user.id, call.now_ms)?;
     Ok(Answer::done().about(format!("user {}", user.name)))
+}
+
+/// Only who registers is told 400, as clients of the guide know it.
+fn taken_is_conflict(error: AccountError) -> Refusal {
+    let taken = matches!(error, AccountError::NameTaken | AccountError::EmailTaken);
+    let refusal = Refusal::from(error);
+    if taken { refusal.conflict() } else { refusal }
 }
 
 /// The user that the path names.
