@@ -35,6 +35,8 @@ pub struct RequestContext {
     pub requested_headers: Option<Box<[u8]>>,
     /// Who it is, once proven.
     pub identity: Option<Arc<Identity>>,
+    /// Whether a credential proves somebody: known before [`RequestContext::identity`] is.
+    pub proven: bool,
     /// Whether its credential is one that a browser sends by itself: a cookie.
     pub ambient: bool,
     /// What `X-Device-ID` names, where a limit asked.
@@ -87,6 +89,7 @@ impl RequestContext {
             allow: String::new(),
             requested_headers: None,
             identity: None,
+            proven: false,
             ambient: false,
             device: Named::Nothing,
             invalid: None,

@@ -190,6 +190,7 @@ impl Gate {
             client: &client,
             route: &route.name,
             identity: identity.as_deref(),
+            proven: ctx.proven,
             device: ctx.device,
         };
         let (now_ms, dry) = (ctx.now.monotonic_ms, ctx.dry);
@@ -238,11 +239,15 @@ impl Gate {
                 ctx.step("authentication", false, || format!("no {scheme} can be judged at the moment"));
                 return Err(Denial::AuthenticationUnavailable);
             }
-            found @ (Found::Proven(_) | Found::Nothing(_)) => return Ok(Some(found)),
+            found @ (Found::Proven(_) | Found::Nothing(_)) => {
+                ctx.proven = matches!(found, Found::Proven(_));
+                return Ok(Some(found));
+            }
         };
         ctx.step("authentication", false, || format!("the {scheme} is wrong"));
         let client = ctx.client;
-        let counted = Counted { client: &client, route: "", identity: None, device: Named::Nothing };
+        let counted =
+            Counted { client: &client, route: "", identity: None, proven: false, device: Named::Nothing };
         let now_ms = ctx.now.monotonic_ms;
         let verdict = if ctx.dry {
             self.limiter.look(&policy.failures, counted, now_ms)
@@ -296,7 +301,8 @@ impl Gate {
                 details: Cow::Borrowed("the first success of this credential from there within the hour"),
                 observed: false,
             });
-            let counted = Counted { client: &client, route: "", identity: None, device: Named::Nothing };
+            let counted =
+                Counted { client: &client, route: "", identity: None, proven: false, device: Named::Nothing };
             let failures = self.limiter.look(&policy.failures, counted, now_ms);
             if let Some(verdict) = failures.filter(|verdict| !verdict.admitted) {
                 ctx.step("authentication", false, || "too many wrong credentials from there".to_owned());
@@ -342,6 +348,7 @@ impl Gate {
                 client: &ctx.client,
                 route: &route.name,
                 identity: ctx.identity.as_deref(),
+                proven: ctx.proven,
                 device: ctx.device,
             };
             self.limiter.give_back(&route.before_authn, counted, ctx.now.monotonic_ms);

@@ -72,7 +72,7 @@ impl Scope {
 
     /// Whether it can be counted only after authentication.
     pub fn needs_identity(self) -> bool {
-        matches!(self, Scope::User | Scope::Key | Scope::Device | Scope::Session | Scope::Anonymous)
+        matches!(self, Scope::User | Scope::Key | Scope::Device | Scope::Session)
     }
 
     /// Whether the client chooses what it counts by, so that an address ceiling must stand above it.

@@ -92,6 +92,8 @@ pub struct Counted<'a> {
     pub route: &'a str,
     /// The proven identity; rules that need one are skipped without it.
     pub identity: Option<&'a Identity>,
+    /// Whether a credential proves somebody, known or not yet.
+    pub proven: bool,
     /// What `X-Device-ID` names.
     pub device: Named,
 }
@@ -205,7 +207,7 @@ impl Limiter {
                 }
                 _ => device(),
             },
-            Scope::Anonymous if counted.identity.is_some() => return None,
+            Scope::Anonymous if counted.proven => return None,
             Scope::Anonymous => key(&[KeyPart::Address(address)]),
         };
         Some((own, key(&[KeyPart::Network(address)])))
