@@ -41,7 +41,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let store = timed("open again", 1, || open(url, key.as_ref(), &Options::default()))?;
     let mut found = (0_u64, 0_u64);
     timed("read users", users, || store.each_user(&mut |_| found.0 += 1))?;
-    timed("read keys", keys, || store.each_key(start_ms as i64, &mut |_| found.1 += 1))?;
+    timed("read keys", keys, || store.each_key(start_ms.cast_signed(), &mut |_| found.1 += 1))?;
     // A store may have had others before.
     if found.0 < users || found.1 < keys {
         return Err(format!("{} users and {} keys came back", found.0, found.1).into());
@@ -92,7 +92,7 @@ fn user(start_ms: u64, number: u64) -> NewUser {
         name,
         role: "free".to_owned(),
         active: true,
-        created_ms: start_ms as i64,
+        created_ms: start_ms.cast_signed(),
         last_login_ms: None,
         valid_from_ms: 0,
     };
@@ -113,7 +113,7 @@ fn api_key(start_ms: u64, number: u64, owner: u64) -> ApiKey {
         scopes: vec!["GET /v1/*".to_owned()],
         bindings: Vec::new(),
         role: None,
-        created_ms: start_ms as i64,
+        created_ms: start_ms.cast_signed(),
         expires_ms: None,
         last_used_ms: None,
         revoked_ms: None,

@@ -116,8 +116,8 @@ mod tests {
 
     #[test]
     fn steps_are_numbered_without_a_gap() {
-        for (at, migration) in ALL.iter().enumerate() {
-            assert_eq!(migration.number, at as i64 + 1, "{}", migration.name);
+        for (number, migration) in (1..).zip(&ALL) {
+            assert_eq!(migration.number, number, "{}", migration.name);
         }
     }
 

@@ -86,7 +86,7 @@ fn write_until_killed(folder: &Folder, from: u64, after: Duration) -> Option<u64
         last
     });
     // Half of the rounds count from the first act; the others hit the opening too.
-    if from % 2 == 0 {
+    if from.is_multiple_of(2) {
         let _ = lines.recv_timeout(Duration::from_secs(20));
     }
     thread::sleep(after);

@@ -1,5 +1,6 @@
 //! What a file on a disk has to bear: a process that is killed, eyes that are not meant for it, and being
 //! opened by mistake.
+#![allow(clippy::unwrap_used, reason = "a test may")]
 
 mod crash;
 mod opening;

@@ -55,7 +55,7 @@ fn fresh_key(material: &Material) -> Result<zeroize::Zeroizing<String>, OpenErro
     let mut salt = Salt::default();
     aws_lc_rs::rand::fill(&mut salt)
         .map_err(|_| OpenError::Key("the system gives no random numbers".to_owned()))?;
-    Ok(key::pragma(&*material.key(&salt), &salt))
+    Ok(key::pragma(&material.key(&salt), &salt))
 }
 
 /// A file under construction; removed with what stands beside it, unless it was published.
@@ -79,8 +79,7 @@ impl Draft {
 
     fn publish(self, path: &Path) -> io::Result<()> {
         match renameat_with(CWD, &self.0, CWD, path, RenameFlags::NOREPLACE) {
-            Ok(()) => Ok(()),
-            Err(Errno::EXIST) => Ok(()),
+            Ok(()) | Err(Errno::EXIST) => Ok(()),
             // Not every file system knows how to rename without replacing; a second name does the same.
             Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => match fs::hard_link(&self.0, path) {
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
