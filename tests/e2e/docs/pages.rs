@@ -4,13 +4,14 @@ use super::blocks::{Block, Page, page, pages};
 use super::session::Session;
 
 /// The tests below; a page without one fails `every_page_has_its_test`.
-const TESTED: [&str; 6] = [
+const TESTED: [&str; 7] = [
     "README.md",
     "docs/configuration.md",
     "docs/differences.md",
     "docs/logs.md",
     "docs/profiles.md",
     "docs/running.md",
+    "docs/store.md",
 ];
 
 #[test]
@@ -79,6 +80,11 @@ fn profiles() {
 #[test]
 fn running() {
     follow(&page("docs/running.md"));
+}
+
+#[test]
+fn the_store() {
+    follow(&page("docs/store.md"));
 }
 
 /// Does what the page says, in the order it says it.
