@@ -92,7 +92,7 @@ fn what_cannot_be_done_is_said_with_its_mend_and_changes_nothing() {
     gateway.add_user("alice", "free");
     let failed = |command: &str| gateway.command(command).stdin(PASSWORD).ran().failed();
     for (command, word) in [
-        ("users add alice --password-stdin", "alice"),
+        ("users add alice --password-stdin", "taken"),
         ("users add bob --role king --password-stdin", "king"),
         ("users add bob --email nowhere --password-stdin", "nowhere"),
         ("users show nobody", "nobody"),

@@ -143,7 +143,7 @@ fn a_rotated_key_is_good_until_its_overlap_is_over_and_shows_who_still_uses_it()
     assert_eq!(status("GET", new), 200);
     let listed = accounts.done(&accounts.get("/auth/api-keys").bearer(&login.access));
     let of = |id: &str| {
-        let all = listed["keys"].as_array().unwrap_or_else(|| panic!("{listed}"));
+        let all = listed["api_keys"].as_array().unwrap_or_else(|| panic!("{listed}"));
         all.iter().find(|key| key["id"] == id).unwrap_or_else(|| panic!("{id} in {listed}")).clone()
     };
     assert_eq!(of(&old.id)["replaced_by"], rotate["id"]);
@@ -197,7 +197,7 @@ fn the_last_use_of_a_key_is_known() {
     let key = accounts.key(&login.access, &json!({}));
     let last_used = |accounts: &Accounts| {
         let listed = accounts.done(&accounts.get("/auth/api-keys").bearer(&login.access));
-        listed["keys"][0]["last_used_at"].clone()
+        listed["api_keys"][0]["last_used_at"].clone()
     };
     assert_eq!(last_used(&accounts), json!(null));
     assert_eq!(work().header("X-API-Key", &key.key).send_to(gateway.address()).status, 200);

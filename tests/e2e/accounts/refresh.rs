@@ -24,7 +24,7 @@ fn a_refresh_token_that_is_used_twice_ends_its_whole_family_at_once() {
     assert_eq!(accounts.refresh(&third.refresh).status, 401);
     assert_eq!(work().bearer(&other.access).send_to(gateway.address()).status, 200);
     Login::of(&accounts.refresh(&other.refresh));
-    gateway.wait_for_log(&["suspicious_activity"]);
+    gateway.wait_for_log(&["reused-refresh", "401"]);
 }
 
 #[test]

@@ -10,7 +10,8 @@ use super::{started, work};
 fn a_storm_of_logins_holds_up_nobody_else() {
     let upstream = Upstream::ok();
     // The slowest hash there is, and no limit that would turn them away before it.
-    let more = "[limiter]\nenabled = false\n[auth.passwords]\nhash = \"bcrypt\"\n";
+    let more =
+        "[limiter]\nenabled = false\n[auth.passwords]\nhash = \"bcrypt\"\n[auth.lockout]\nattempts = 10000\n";
     let (gateway, accounts) = started(&upstream, more);
     let began = Instant::now();
     let login = accounts.newcomer("alice");
