@@ -1,6 +1,6 @@
 //! T-KEY: who is asked for the key, and what one hears without it.
 
-use portcullis_tests::{Answer, Gateway, Request, Upstream, until};
+use portcullis_tests::{Answer, Gateway, Request, Upstream, free_port, until};
 
 use super::{
     INVALID, KEY, MISSING, ORDERS, assert_reached, assert_refused, guarded, launch, orders, orders_with,
@@ -49,14 +49,14 @@ fn t_key_02_a_wrong_key_is_refused_and_not_logged() {
 }
 
 #[test]
-fn t_key_03_the_right_key_reaches_the_service_and_is_taken_off() {
+fn t_key_03_the_right_key_reaches_the_service_which_checks_it_too() {
     let upstream = Upstream::ok();
     let gateway = guarded(&upstream).start();
     for name in ["X-API-Key", "x-api-key", "X-Api-Key"] {
         assert_reached(&orders().header(name, KEY).send_to(gateway.address()));
     }
     for received in upstream.received() {
-        assert_eq!(received.field("x-api-key"), None, "{}", received.head);
+        assert_eq!(received.field("x-api-key"), Some(KEY), "{}", received.head);
         assert_eq!(received.field("x-auth-method"), Some("api-key"), "{}", received.head);
         assert_eq!(received.body, super::BATCH.as_bytes());
     }
@@ -71,6 +71,37 @@ fn t_key_03_the_right_key_reaches_the_service_and_is_taken_off() {
         assert!(matches!(answer.status, 400 | 401), "{request:?}: {}", answer.head);
     }
     assert_eq!(upstream.count(), before);
+}
+
+/// Says whether the key of its environment is the one of the request, as the service does.
+const SERVICE: &str = "\
+import hmac, os, sys
+from http.server import BaseHTTPRequestHandler, HTTPServer
+key = os.environ['API_KEY']
+assert key, 'api_key must be set when api_key_enabled=True'
+class Handler(BaseHTTPRequestHandler):
+    def do_GET(self):
+        right = hmac.compare_digest(self.headers.get('X-API-Key', ''), key)
+        self.send_response(200 if right else 418)
+        self.send_header('Content-Length', '0')
+        self.end_headers()
+    def log_message(self, *words): pass
+HTTPServer(('127.0.0.1', int(sys.argv[1])), Handler).serve_forever()
+";
+
+#[test]
+fn t_key_03_a_service_that_the_gateway_starts_finds_the_key_it_needs() {
+    let port = free_port().to_string();
+    let start =
+        || launch(&format!("http://127.0.0.1:{port}")).application(&["python3", "-c", SERVICE, &port]);
+    let file = format!("API_KEY={KEY}\n");
+    for start in
+        [start().env("API_KEY", KEY), start().file("service.env", &file).arg("--env-file").arg("service.env")]
+    {
+        let gateway = start.start();
+        let answer = Request::get("/trading-accounts").header("X-API-Key", KEY).send_to(gateway.address());
+        assert_eq!(answer.status, 200, "{}", gateway.log());
+    }
 }
 
 /// That the comparison takes the same time is a property of `Secret`, tested where it lives; seen from outside,

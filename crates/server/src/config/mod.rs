@@ -309,11 +309,13 @@ fn says_production(names: &Names, file: &Table, profile: Option<&Profile>) -> bo
 }
 
 fn child_environment(config: &Config, layers: &Layers) -> Vec<(String, String)> {
+    let passes = config.upstreams.iter().any(|upstream| upstream.pass_credentials);
+    let secret = |name: &dialect::Name| matches!(name.meaning, dialect::Meaning::Secret(_));
     let ours: Vec<&str> = layers
         .profile
         .iter()
         .flat_map(|profile| profile.dialect.names)
-        .filter(|name| !name.is_shared())
+        .filter(|name| !name.is_shared() && !(passes && secret(name)))
         .map(|name| name.name)
         .collect();
     let own = |name: &str| name.starts_with("PORTCULLIS_") || ours.contains(&name);
@@ -323,11 +325,11 @@ fn child_environment(config: &Config, layers: &Layers) -> Vec<(String, String)> 
         .filter(|(name, _)| !own(name))
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .collect();
-    if config.upstreams.iter().any(|upstream| upstream.pass_credentials) {
+    if passes {
         return environment;
     }
     for name in layers.profile.iter().flat_map(|profile| profile.dialect.names) {
-        if matches!(name.meaning, dialect::Meaning::Secret(_)) {
+        if secret(name) {
             environment.push((name.name.to_owned(), String::new()));
         }
     }

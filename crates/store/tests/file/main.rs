@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test may")]
 
 mod crash;
+mod first;
 mod opening;
 mod secrecy;
 

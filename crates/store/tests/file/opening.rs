@@ -30,6 +30,8 @@ fn filled(key: Option<&str>) -> Folder {
 
 /// A connection that knows the key of [`filled`].
 fn connection(folder: &Folder, key: bool) -> rusqlite::Connection {
+    // The store begins SQLite for every thread; without one, two tests may meet where it is half begun.
+    drop(open("memory:", None, &Options::default()).unwrap());
     let connection = rusqlite::Connection::open(folder.file()).unwrap();
     if key {
         connection.execute_batch(&format!("PRAGMA key = \"x'{KEY}'\"")).unwrap();

@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
+use std::sync::Once;
 use std::time::Duration;
 
 use rusqlite::config::DbConfig;
@@ -48,6 +49,7 @@ impl File {
 
     /// A connection to the file, which is there.
     pub(super) fn connect(&self, role: Role) -> Result<Connection, OpenError> {
+        begin();
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection =
             Connection::open_with_flags(&self.path, flags).map_err(|error| self.fault(&error))?;
@@ -106,6 +108,15 @@ impl File {
             _ => OpenError::Failed { place, why: error.to_string() },
         }
     }
+}
+
+/// Lets one thread begin SQLite and SQLCipher before any other opens a connection. SQLite calls itself begun
+/// before it begins its extension (`sqlite3_initialize`, `SQLITE_EXTRA_INIT`): whoever came between the two
+/// would find no cipher there, and its key refused.
+pub(super) fn begin() {
+    static BEGUN: Once = Once::new();
+    // Where it fails, so does the connection that is wanted, and says why.
+    BEGUN.call_once(|| drop(Connection::open_in_memory()));
 }
 
 /// The reason behind a failure of the file system.

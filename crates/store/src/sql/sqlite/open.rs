@@ -7,7 +7,7 @@ use parking_lot::Mutex;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, Transaction as Begun, TransactionBehavior};
 
-use super::file::{APPLICATION, File, Role, refused};
+use super::file::{APPLICATION, File, Role, begin, refused};
 use super::held::{Held, Kind};
 use super::{Readers, Sqlite, create};
 use crate::key::{self, Material};
@@ -20,6 +20,7 @@ use crate::{OpenError, Options};
 pub(crate) fn in_memory(options: &Options) -> Result<Sqlite, OpenError> {
     let file = File { path: "memory:".into(), key: None, limit: options.statement_timeout };
     let fault = |error| file.fault(&error);
+    begin();
     let connection = Connection::open_in_memory().map_err(fault)?;
     file.settle(&connection, Role::Inspector).map_err(fault)?;
     let mut transaction = Transaction::Sqlite(&connection);
