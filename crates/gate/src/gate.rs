@@ -156,8 +156,7 @@ impl Gate {
         let (route, head) = (policy.route(index), asked.head);
         let presented = self.present(policy, route, head, ctx)?;
         self.limit(&route.before_authn, counted.map(|counted| &*counted.before_authn), route, ctx)?;
-        self.accept(policy, presented, route, ctx)
-            .or_else(|denial| Err(self.count_in_vain(denial, counted, route, ctx)))?;
+        self.accept(policy, presented, route, ctx)?;
         authz::authorize(route, policy.pattern(index), asked, ctx)?;
         name_device(policy, route, head, ctx)?;
         self.limit(&route.after_authn, counted.map(|counted| &*counted.after_authn), route, ctx)
@@ -295,12 +294,6 @@ impl Gate {
         let (client, now_ms) = (ctx.client, ctx.now.monotonic_ms);
         let success = self.limiter.success(client.address, credential);
         if !self.recent.contains(success, now_ms) {
-            ctx.notes.push(Note {
-                kind: EventKind::AuthAttempt { success: true },
-                reason: identity.scheme.name(),
-                details: Cow::Borrowed("the first success of this credential from there within the hour"),
-                observed: false,
-            });
             let counted =
                 Counted { client: &client, route: "", identity: None, proven: false, device: Named::Nothing };
             let failures = self.limiter.look(&policy.failures, counted, now_ms);
@@ -308,6 +301,12 @@ impl Gate {
                 ctx.step("authentication", false, || "too many wrong credentials from there".to_owned());
                 return Err(Denial::TooManyFailures(verdict));
             }
+            ctx.notes.push(Note {
+                kind: EventKind::AuthAttempt { success: true },
+                reason: identity.scheme.name(),
+                details: Cow::Borrowed("the first success of this credential from there within the hour"),
+                observed: false,
+            });
         }
         if !ctx.dry {
             self.recent.record(success, now_ms);
@@ -316,29 +315,6 @@ impl Gate {
         ctx.ambient = ambient;
         ctx.identity.get_or_insert(identity);
         Ok(())
-    }
-
-    /// Counts a request that came without the credential its route asks for: who is nobody has an allowance, and
-    /// asking in vain is part of it (ruling R4). Says what to refuse it with.
-    fn count_in_vain(
-        &self,
-        denial: Denial,
-        counted: Option<&Route>,
-        route: &Route,
-        ctx: &mut RequestContext,
-    ) -> Denial {
-        if !matches!(denial, Denial::MissingCredential(_)) {
-            return denial;
-        }
-        let of_nobody = |rule: &&LimitRule| rule.scope == Scope::Anonymous;
-        let rules: Vec<LimitRule> = route.after_authn.iter().filter(of_nobody).cloned().collect();
-        match self.limit(&rules, counted.map(|counted| &*counted.after_authn), route, ctx) {
-            Ok(()) => denial,
-            Err(limited) => {
-                self.give_back(route, ctx);
-                limited
-            }
-        }
     }
 
     /// Gives back what the first limits counted for a request that the later ones refused.

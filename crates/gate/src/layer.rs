@@ -415,7 +415,7 @@ mod tests {
 
     #[test]
     fn who_asks_in_vain_uses_up_what_nobody_has() {
-        let layer = layer_of(Route { after_authn: vec![rule("2/minute per anonymous")], ..guarded() });
+        let layer = layer_of(Route { before_authn: vec![rule("2/minute per anonymous")], ..guarded() });
         let statuses: Vec<u16> = (0..4).map(|_| ask(&layer, PEER, &[]).0).collect();
         assert_eq!(statuses, [401, 401, 429, 429]);
         for _ in 0..4 {
