@@ -202,7 +202,10 @@ fn body(takes: &Takes, bytes: &[u8]) -> Result<Option<Map<String, Value>>, Refus
         None
     } else {
         match serde_json::from_slice(bytes) {
-            Ok(Value::Object(body)) => Some(body),
+            Ok(Value::Object(mut body)) => {
+                body.values_mut().for_each(whole);
+                Some(body)
+            }
             // The gate's reader let it through: it is an object.
             other => {
                 return Err(Refusal::internal(format!("a judged body is no object: {}", other.is_err())));
@@ -211,6 +214,15 @@ fn body(takes: &Takes, bytes: &[u8]) -> Result<Option<Map<String, Value>>, Refus
     };
     let wrong = takes.judge(body.as_ref());
     if wrong.is_empty() { Ok(body) } else { Err(Refusal::invalid_places(wrong)) }
+}
+
+/// `7.0` is the whole number 7 (JSON Schema 2020-12, core, section 4.2.3), and some clients write it so.
+fn whole(value: &mut Value) {
+    /// Above it not every whole number is one of its own.
+    const EXACT: f64 = 9_007_199_254_740_992.0;
+    if let Some(number) = value.as_f64().filter(|number| number.fract() == 0.0 && number.abs() < EXACT) {
+        *value = Value::from(number as i64);
+    }
 }
 
 #[cfg(test)]
@@ -247,6 +259,18 @@ mod tests {
     }
 
     const JSON: Option<&str> = Some("application/json");
+
+    #[test]
+    fn a_whole_number_may_be_written_with_a_point() {
+        for (body, overlap) in
+            [(r#"{"overlap":60}"#, 60), (r#"{"overlap":60.0}"#, 60), (r#"{"overlap":6e1}"#, 60)]
+        {
+            let rotate: super::super::bodies::asked::Rotate =
+                read("rotate_key", None, JSON, body).unwrap().body().unwrap();
+            assert_eq!(rotate.overlap, Some(overlap), "{body}");
+        }
+        assert_eq!(refused("rotate_key", None, JSON, r#"{"overlap":60.5}"#).0, 422);
+    }
 
     #[test]
     fn a_body_that_fits_is_read() {
