@@ -23,12 +23,13 @@ fn t_cmd_01_the_example_is_copied_filled_in_and_starts() {
     shell("cp made/.env.example .env", &folder);
     let copied = folder.read(".env").unwrap();
     // Step 2 and step 4 of the guide: a key of one's own, filled in.
-    let filled: String = copied
+    let key = format!("API_KEY={}", super::KEY);
+    let filled: Vec<&str> = copied
         .lines()
         .filter(|line| !line.starts_with("PORT=") && !line.starts_with("API_KEY="))
-        .map(|line| format!("{line}\n"))
+        .chain([&*key])
         .collect();
-    let gateway = launch(&upstream.url()).file(".env", &format!("{filled}API_KEY={}\n", super::KEY)).start();
+    let gateway = launch(&upstream.url()).file(".env", &filled.join("\n")).start();
     assert_reached(&orders_with(super::KEY).send_to(gateway.address()));
     assert_eq!(super::orders().send_to(gateway.address()).status, 401);
     // The one that `init` has filled in itself starts as it is.
