@@ -12,6 +12,7 @@ use portcullis_accounts::{key, random};
 use portcullis_core::Id;
 use portcullis_core::port::{ApiKey, Keys, NewUser, User, Users};
 
+#[expect(dead_code, reason = "only tests lose the log")]
 #[path = "../src/service/tests/memory/mod.rs"]
 mod memory;
 

@@ -136,9 +136,8 @@ impl AccountError {
             AccountError::UnknownDevice => "unknown-device",
             AccountError::InvalidScope(_) => "invalid-scope",
             AccountError::InvalidKey(_) => "invalid-key",
-            AccountError::NotFound(_) => "not-found",
+            AccountError::NotFound(_) | AccountError::Store(StoreError::Missing(_)) => "not-found",
             AccountError::Import { .. } => "import",
-            AccountError::Store(StoreError::Missing(_)) => "not-found",
             AccountError::Store(_) => "store-unavailable",
             AccountError::Fault(_) => "internal",
         }

@@ -35,9 +35,10 @@ impl Id {
 impl fmt::Display for Id {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let id = self.0;
-        let (a, b, c) = ((id >> 96) as u32, (id >> 80) as u16, (id >> 64) as u16);
-        let (d, e) = ((id >> 48) as u16, id as u64 & 0xffff_ffff_ffff);
-        write!(f, "{a:08x}-{b:04x}-{c:04x}-{d:04x}-{e:012x}")
+        let (time_high, time_low) = ((id >> 96) as u32, (id >> 80) as u16);
+        let (version, variant) = ((id >> 64) as u16, (id >> 48) as u16);
+        let rest = id as u64 & 0xffff_ffff_ffff;
+        write!(f, "{time_high:08x}-{time_low:04x}-{version:04x}-{variant:04x}-{rest:012x}")
     }
 }
 

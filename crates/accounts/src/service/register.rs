@@ -89,26 +89,28 @@ pub(super) fn check_name(name: &str) -> Result<()> {
 /// The shape of an address: what is left of it to check is whether a letter arrives.
 pub(super) fn check_email(email: &str) -> Result<()> {
     let good = email.len() <= LONGEST_EMAIL
-        && email.split_once('@').is_some_and(|(local, domain)| {
-            let local_good = !local.is_empty()
-                && local.len() <= 64
-                && local.bytes().all(|byte| byte.is_ascii_graphic() && !b"\"(),:;<>@[\\]".contains(&byte))
-                && !local.starts_with('.')
-                && !local.ends_with('.')
-                && !local.contains("..");
-            let labels = domain.split('.');
-            local_good
-                && domain.contains('.')
-                && labels.clone().all(|label| {
-                    !label.is_empty()
-                        && label.len() <= 63
-                        && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
-                        && !label.starts_with('-')
-                        && !label.ends_with('-')
-                })
-                && labels
-                    .last()
-                    .is_some_and(|last| last.len() >= 2 && !last.bytes().all(|b| b.is_ascii_digit()))
-        });
+        && email.split_once('@').is_some_and(|(local, domain)| is_local_part(local) && is_domain(domain));
     if good { Ok(()) } else { Err(AccountError::InvalidEmail) }
+}
+
+/// A dot-string of RFC 5321 section 4.1.2, in ASCII.
+fn is_local_part(local: &str) -> bool {
+    (1..=64).contains(&local.len())
+        && local.bytes().all(|byte| byte.is_ascii_graphic() && !b"\"(),:;<>@[\\]".contains(&byte))
+        && !local.starts_with('.')
+        && !local.ends_with('.')
+        && !local.contains("..")
+}
+
+/// Two labels or more, the last of which is no number.
+fn is_domain(domain: &str) -> bool {
+    let is_label = |label: &str| {
+        (1..=63).contains(&label.len())
+            && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+    };
+    domain.rsplit_once('.').is_some_and(|(_, last)| {
+        last.len() >= 2 && !last.bytes().all(|byte| byte.is_ascii_digit()) && domain.split('.').all(is_label)
+    })
 }

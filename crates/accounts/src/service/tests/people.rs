@@ -3,7 +3,7 @@
 use portcullis_core::port::{Attempts, ChangeLog, Families, Keys, Sessions, Users};
 
 use super::*;
-use crate::service::{Binding, NewKey, PatchUser};
+use crate::service::{Binding, Maintained, NewKey, PatchUser};
 
 #[test]
 fn an_administrator_makes_and_changes_users() {
@@ -115,7 +115,7 @@ fn what_has_ended_is_removed_and_said_in_short() {
         "it was used, and that was noted in time"
     );
     assert_eq!(house.directory.sizes().2, 1);
-    assert_eq!(house.accounts.maintain(NOW + 3_600_000).unwrap(), Default::default());
+    assert_eq!(house.accounts.maintain(NOW + 3_600_000).unwrap(), Maintained::default());
 }
 
 #[test]
