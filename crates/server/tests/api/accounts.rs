@@ -86,7 +86,8 @@ fn an_unknown_name_and_a_wrong_password_are_the_same_answer_until_it_is_enough()
     let locked = login("bob");
     assert_eq!(locked.refusal(), (429, "locked-out".to_owned()));
     let seconds: u64 = locked.field("retry-after").unwrap().parse().unwrap();
-    assert!((1..=300).contains(&seconds));
+    // Moments of a window this long are rounded to later (docs/limiter.md): the wait may be a little longer than it.
+    assert!((290..=310).contains(&seconds), "{seconds}");
     assert_eq!(locked.json()["retry_after"], seconds);
     let events = api.events();
     assert_eq!(events[0], "auth_attempt false invalid-login bob");
