@@ -104,7 +104,8 @@ const FIVE: [Known; 5] = [
 
 fn launch(known: &Known, upstream: &Upstream) -> Launch {
     let launch = Launch::profile(known.profile, &upstream.url()).file(known.file, known.text);
-    if known.file == ".env" { launch } else { launch.arg("--env-file").arg(known.file) }
+    // One that says production is read where it is named, and not by itself.
+    launch.arg("--env-file").arg(known.file)
 }
 
 fn application() -> Upstream {

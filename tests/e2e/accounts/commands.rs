@@ -94,7 +94,7 @@ fn what_cannot_be_done_is_said_with_its_mend_and_changes_nothing() {
     for (command, word) in [
         ("users add alice --password-stdin", "taken"),
         ("users add bob --role king --password-stdin", "king"),
-        ("users add bob --email nowhere --password-stdin", "nowhere"),
+        ("users add bob --email nowhere --password-stdin", "e-mail"),
         ("users show nobody", "nobody"),
         ("users role nobody free", "nobody"),
         ("users role alice king", "king"),

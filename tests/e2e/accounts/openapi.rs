@@ -6,9 +6,10 @@ use portcullis_tests::{Accounts, Launch, Request, Upstream, clients};
 
 use super::{STORE_KEY, assert_refused, config};
 
-/// No limit, so that every example is judged and none refused for being one too many.
+/// What names the client is believed, so that every example can come from another one and none is refused for
+/// being one too many.
 fn started(upstream: &Upstream) -> (portcullis_tests::Gateway, Accounts) {
-    let more = "[limiter]\nenabled = false\n[auth.failures]\nlimit = \"1000000/minute per ip\"\n[auth.lockout]\nattempts = 10000\n";
+    let more = "[server]\ntrusted_proxies = [\"127.0.0.1\"]\n[auth.failures]\nlimit = \"1000000/minute per ip\"\n[auth.lockout]\nattempts = 10000\n";
     let gateway = Launch::run().config(&config(&upstream.url(), more)).env("STORE_KEY", STORE_KEY).start();
     let accounts = Accounts::of(&gateway);
     (gateway, accounts)
@@ -23,8 +24,10 @@ fn every_answer_is_one_that_the_document_names() {
     let (gateway, accounts) = started(&upstream);
     let admin = gateway.user(&accounts, "root", "admin");
     let url = format!("http://{}{}", gateway.address(), accounts.path("/openapi.json"));
-    let program = python.with_file_name("schemathesis");
-    let output = Command::new(program)
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("apps/clients");
+    let output = Command::new(python.with_file_name("schemathesis"))
+        .arg("--config-file")
+        .arg(folder.join("schemathesis.toml"))
         .args(["run", &url, "--no-color"])
         .arg("--header")
         .arg(format!("Authorization: Bearer {}", admin.access))
@@ -41,6 +44,7 @@ fn every_answer_is_one_that_the_document_names() {
         .args(["--exclude-path-regex", "/auth/(logout|password)$"])
         .current_dir(gateway.folder().path())
         .env("PYTHONDONTWRITEBYTECODE", "1")
+        .env("PYTHONPATH", &folder)
         .env("HOME", gateway.folder().path())
         .output()
         .unwrap();
