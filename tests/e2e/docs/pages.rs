@@ -4,8 +4,9 @@ use super::blocks::{Block, Page, page, pages};
 use super::session::Session;
 
 /// The tests below; a page without one fails `every_page_has_its_test`.
-const TESTED: [&str; 7] = [
+const TESTED: [&str; 8] = [
     "README.md",
+    "docs/accounts.md",
     "docs/configuration.md",
     "docs/differences.md",
     "docs/logs.md",
@@ -80,6 +81,11 @@ fn profiles() {
 #[test]
 fn running() {
     follow(&page("docs/running.md"));
+}
+
+#[test]
+fn accounts() {
+    follow(&page("docs/accounts.md"));
 }
 
 #[test]
