@@ -49,6 +49,8 @@ fn toil(gateway: &Gateway, accounts: Accounts, round: usize) -> Acknowledged {
 
 /// One turn of making, revoking and refreshing; it fails where the gateway no longer answers.
 fn one(accounts: &Accounts, login: &mut Login, done: &mut Acknowledged, round: usize, number: usize) {
+    // One address alone may not do so much.
+    let elsewhere = accounts.from(number);
     let name = format!("user-{round}-{number}");
     let body = json!({ "user": format!("root{round}"), "name": name });
     let made = accounts.done(&accounts.post("/admin/keys", &body).bearer(&login.access));
@@ -64,12 +66,12 @@ fn one(accounts: &Accounts, login: &mut Login, done: &mut Acknowledged, round: u
     if number.is_multiple_of(3) {
         // Whether it was taken is not known until the answer is there.
         let old = done.refresh.take().unwrap();
-        *login = Login::of(&accounts.refresh(&old));
+        *login = Login::of(&elsewhere.refresh(&old));
         done.used.push(old);
         done.refresh = Some(login.refresh.clone());
     }
     if number.is_multiple_of(5) {
-        accounts.register(&name);
+        elsewhere.register(&name);
         done.users.push(name);
     }
 }

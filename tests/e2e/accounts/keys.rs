@@ -111,7 +111,7 @@ fn a_key_ends_by_time_and_by_revocation_at_once() {
     let made = gateway.command("keys create --user alice --name short --expires 2s --json").ran().json();
     let short = made["api_key"].as_str().unwrap();
     let status = |key: &str| with_key("GET", "/work", key).send_to(gateway.address()).status;
-    until("the new key", || (status(short) == 200).then_some(()));
+    accounts.until("the new key", &with_key("GET", "/work", short), 200);
     until("its end", || (status(short) == 401).then_some(()));
 
     let key = accounts.key(&login.access, &json!({}));
@@ -134,7 +134,7 @@ fn a_rotated_key_is_good_until_its_overlap_is_over_and_shows_who_still_uses_it()
     let rotate =
         gateway.command("keys rotate").arg(&old.id).arg("--overlap").arg("3s").arg("--json").ran().json();
     let new = rotate["api_key"].as_str().unwrap();
-    until("the new key", || (status("GET", new) == 200).then_some(()));
+    accounts.until("the new key", &with_key("GET", "/work", new), 200);
     assert_eq!(status("GET", &old.key), 200);
     // It has what the old one had, and no more.
     assert_eq!(status("POST", new), 403);

@@ -71,8 +71,8 @@ fn two_gateways_on_one_server_know_the_same_people_at_once() {
     let login = accounts.newcomer("alice");
     let key = accounts.key(&login.access, &json!({}));
     let (by_key, by_token) = (work().header("X-API-Key", &key.key), work().bearer(&login.access));
-    until("the key there", || (status(&other, &by_key) == 200).then_some(()));
-    assert_eq!(status(&other, &by_token), 200, "signed with the same key");
+    Accounts::of(&other).until("the key there", &by_key, 200);
+    Accounts::of(&other).until("the token there, signed with the same key", &by_token, 200);
     let revoke = accounts.delete(&format!("/auth/api-keys/{}", key.id)).bearer(&login.access);
     assert!(accounts.send(&revoke).status < 300);
     until("its end there", || (status(&other, &by_key) == 401).then_some(()));

@@ -1,6 +1,6 @@
 //! People who come: what they send to the account endpoints, and how an operator makes them.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use serde_json::{Value, json};
 
@@ -16,6 +16,7 @@ pub const PASSWORD: &str = "Quiet-Harbour-47-Lanterns!";
 pub struct Accounts {
     address: SocketAddr,
     prefix: &'static str,
+    source: Option<IpAddr>,
 }
 
 /// What a login gives.
@@ -42,12 +43,19 @@ impl Login {
 impl Accounts {
     /// Endpoints that stand at the root, as in the profile `btc-forecasting`.
     pub fn at_root(gateway: &Gateway) -> Self {
-        Self { address: gateway.address(), prefix: "" }
+        Self { address: gateway.address(), prefix: "", source: None }
     }
 
     /// Endpoints where they stand without a profile.
     pub fn of(gateway: &Gateway) -> Self {
-        Self { address: gateway.address(), prefix: "/portcullis" }
+        Self { address: gateway.address(), prefix: "/portcullis", source: None }
+    }
+
+    /// The same for a client at another address of this machine: the `number`th of a thousand.
+    #[must_use]
+    pub fn from(self, number: usize) -> Self {
+        let source = Ipv4Addr::new(127, 0, 2 + (number / 250 % 4) as u8, 1 + (number % 250) as u8);
+        Self { source: Some(source.into()), ..self }
     }
 
     /// The path of an endpoint.
@@ -72,7 +80,21 @@ impl Accounts {
 
     /// Sends a request.
     pub fn send(&self, request: &Request) -> Response {
-        request.send_to(self.address)
+        match self.source {
+            Some(source) => request.on(&mut Connection::open_from(source, self.address)),
+            None => request.send_to(self.address),
+        }
+    }
+
+    /// Waits until a request is answered with that status. What was made on another way is known to a gateway within
+    /// its next look at the store; each question comes from another address, so that none is taken for a guess.
+    #[track_caller]
+    pub fn until(&self, what: &str, request: &Request, status: u16) {
+        let mut number = 0;
+        until(what, || {
+            number += 1;
+            (self.from(number).send(request).status == status).then_some(())
+        });
     }
 
     /// Sends a request that must succeed, and reads its answer.
@@ -195,19 +217,10 @@ impl Gateway {
         command.stdin(&format!("{PASSWORD}\n")).ran().succeeded();
     }
 
-    /// The same, logged in. What a command made is known to a running gateway within its next look at the store;
-    /// each question comes from another address, so that none is taken for one that guesses.
+    /// The same, logged in.
     #[track_caller]
     pub fn user(&self, accounts: &Accounts, name: &str, role: &str) -> Login {
         self.add_user(name, role);
-        let login = accounts.login(name);
-        let mut sources = (100..250).cycle();
-        until("the new user to be known", || {
-            let source = format!("127.0.0.{}", sources.next()?);
-            let answer =
-                accounts.get("/auth/profile").bearer(&login.access).send_from(&source, self.address());
-            (answer.status == 200).then_some(())
-        });
-        login
+        accounts.login(name)
     }
 }
