@@ -130,18 +130,7 @@ impl Session {
         let mut rows = pin!(self.note(rows)?);
         let waiter = Waiter::here();
         loop {
-            let t0 = std::time::Instant::now();
-            let r = waiter.wait(until(self.limit), rows.next());
-            if t0.elapsed().as_secs() >= 2 {
-                eprintln!(
-                    "SLOWNEXT {:?} {} {:?} some={}",
-                    std::thread::current().id(),
-                    sql,
-                    t0.elapsed(),
-                    r.is_some()
-                );
-            }
-            let Some(next) = r else {
+            let Some(next) = waiter.wait(until(self.limit), rows.next()) else {
                 return self.note(Err(None));
             };
             match next {
@@ -205,10 +194,5 @@ impl Drop for Session {
 }
 
 fn answer<T>(limit: Duration, future: impl Future<Output = Result<T, Error>>) -> Result<T, Option<Error>> {
-    let t0 = std::time::Instant::now();
-    let r = Waiter::here().wait(until(limit), future);
-    if t0.elapsed().as_secs() >= 2 {
-        eprintln!("SLOW {:?} {:?} some={}", std::thread::current().id(), t0.elapsed(), r.is_some());
-    }
-    r.ok_or(None)?.map_err(Some)
+    Waiter::here().wait(until(limit), future).ok_or(None)?.map_err(Some)
 }

@@ -156,6 +156,7 @@ pub fn changes_become_visible_in_their_order(ground: &Ground) {
     };
     let (one, two) = (ground.again(), ground.again());
     std::thread::scope(|scope| {
+        let end = End(&done);
         let followers = [one, two].map(|store| scope.spawn(|| follow(store)));
         at_once(ground, WRITERS, |store, at| {
             for round in 0..ACTS {
@@ -165,7 +166,7 @@ pub fn changes_become_visible_in_their_order(ground: &Ground) {
                 store.change_user(users[at], &UserChange::LoggedIn(round as i64)).unwrap();
             }
         });
-        done.store(true, Ordering::Release);
+        drop(end);
         for follower in followers {
             let seen = follower.join().unwrap();
             let keys = seen.iter().filter(|change| change.what == Changed::Key).count();
@@ -173,6 +174,15 @@ pub fn changes_become_visible_in_their_order(ground: &Ground) {
             assert_eq!(seen.len(), keys + WRITERS * ACTS);
         }
     });
+}
+
+/// Lets the followers end, also where a writer failed: they would follow for ever, and nobody hear why.
+struct End<'a>(&'a AtomicBool);
+
+impl Drop for End<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Release);
+    }
 }
 
 pub fn acts_that_cross_each_other_all_come_to_an_end(ground: &Ground) {
