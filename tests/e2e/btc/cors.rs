@@ -2,7 +2,7 @@
 
 use portcullis_tests::{Application, Gateway, Request, System};
 
-use super::{Behind, launch};
+use super::{Behind, assert_forecast, launch, predict};
 
 const PAGE: &str = "https://yourdomain.com";
 const FOREIGN: &str = "https://elsewhere.example";
@@ -90,6 +90,18 @@ fn b_cors_01_a_known_page_may_and_another_may_not_and_everybody_never_with_crede
     let behind =
         Behind::with(|launch| launch.env("CORS_ORIGINS", r#"["*"]"#).env("CORS_ALLOW_CREDENTIALS", "false"));
     assert_eq!(seen_from(&behind.gateway, FOREIGN), (Some("*".to_owned()), None));
+}
+
+/// The guide has a frontend on a port of its own and says nothing of what it asks for: its pages call like all
+/// others.
+#[test]
+fn b_in_03_the_pages_of_the_frontend_call_where_they_are_named() {
+    const PAGES: &str = "http://localhost:8501";
+    let behind = Behind::with(|launch| launch.env("CORS_ORIGINS", r#"["http://localhost:8501"]"#));
+    let login = behind.accounts.newcomer("newuser");
+    let answer = behind.send(&predict().bearer(&login.access).header("Origin", PAGES));
+    assert_forecast(&answer);
+    assert_eq!(answer.field("access-control-allow-origin"), Some(PAGES));
 }
 
 #[test]

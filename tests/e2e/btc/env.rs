@@ -91,8 +91,9 @@ fn b_env_14_names_of_the_application_are_left_alone() {
     }
 }
 
+/// The port that the guide's firewall rule opens.
 #[test]
-fn b_env_14_the_api_listens_on_every_interface_on_port_8000_unless_told_otherwise() {
+fn b_env_14_b_fw_01_the_api_listens_on_every_interface_on_port_8000_unless_told_otherwise() {
     let shown = Launch::command("config show --profile btc-forecasting")
         .env("JWT_SECRET_KEY", SECRET)
         .env("PORTCULLIS_UPSTREAM", "http://127.0.0.1:9")

@@ -143,12 +143,13 @@ fn b_role_05_an_administrator_sees_the_users_without_their_secrets() {
 }
 
 #[test]
-fn b_role_06_what_is_open_asks_for_nothing() {
+fn b_role_06_b_ref_01_what_is_open_asks_for_nothing_and_the_documents_are_the_application_s() {
     let behind = Behind::start();
     for path in ["/", "/health", "/docs", "/openapi.json"] {
         let answer = behind.send(&Request::get(path));
         assert_eq!(answer.status, 200, "{path}: {}", answer.text());
     }
+    assert!(behind.send(&Request::get("/openapi.json")).text().contains("/predict"));
     // These judge a body, and not who sends it.
     for path in ["/auth/register", "/auth/login"] {
         assert_eq!(behind.send(&Request::post(path, "{}")).status, 422, "{path}");
