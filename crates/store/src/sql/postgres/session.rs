@@ -174,12 +174,16 @@ impl Session {
                 self.state = State::Broken;
                 return unavailable("the server has not answered in time");
             };
+            let fault = fault::of(&error);
             self.state = match (error.as_db_error(), self.state) {
+                // A server that goes away says so as in any other answer, and then closes: whoever gave such
+                // a connection back would be lent it again.
+                _ if matches!(fault, Fault::Lost(_)) => State::Broken,
                 (None, _) => State::Broken,
                 (Some(_), State::InTransaction) => State::Failed,
                 (Some(_), state) => state,
             };
-            fault::of(&error)
+            fault
         })
     }
 }

@@ -50,7 +50,7 @@ pub fn every_act_writes_its_entry(ground: &Ground) {
     let on = Session { device: Some(phone), ..new_session(ada) };
     check(vec![(ASession, on.id)], &|| assert_eq!(store.create_session(&on, 9).unwrap(), []));
     check(vec![(ADevice, phone), (ASession, on.id)], &|| {
-        assert_eq!(store.remove_device(phone).unwrap(), [on.id])
+        assert_eq!(store.remove_device(phone).unwrap(), [on.id]);
     });
     let (one, two) = (session(store, ada), new_session(ada));
     check(vec![(ASession, one.id), (ASession, two.id)], &|| {
@@ -71,7 +71,7 @@ pub fn every_act_writes_its_entry(ground: &Ground) {
     check(vec![(Family, three.id)], &|| assert_eq!(store.revoke_families_of(ada, NOW).unwrap(), [three.id]));
 
     let made = noted(store, || {
-        assert!(store.create_signing_key(&new_signing_key("k", "ES256"), NOW, true).unwrap())
+        assert!(store.create_signing_key(&new_signing_key("k", "ES256"), NOW, true).unwrap());
     });
     assert_eq!(made.iter().map(|(what, _)| *what).collect::<Vec<_>>(), [Changed::SigningKey]);
     // Whoever learns that a user is gone knows that everything of it is.

@@ -83,7 +83,7 @@ pub fn ended_ones_are_handed_over(ground: &Ground) {
     let ada = user(store, "ada");
     let families: Vec<_> = (0..4).map(|_| family(store, ada).id).collect();
     for (at, family) in families.iter().take(3).enumerate() {
-        store.revoke_family(*family, NOW + at as i64).unwrap();
+        store.revoke_family(*family, NOW + i64::try_from(at).unwrap()).unwrap();
     }
     assert_eq!(revoked(ground, NOW), [(families[0], NOW), (families[1], NOW + 1), (families[2], NOW + 2)]);
     assert_eq!(revoked(ground, NOW + 2), [(families[2], NOW + 2)]);

@@ -163,7 +163,7 @@ pub fn changes_become_visible_in_their_order(ground: &Ground) {
                 // Short acts and long ones.
                 let keys: Vec<_> = (0..=round % 5 * 20).map(|_| new_key(users[at])).collect();
                 store.create_keys(&keys).unwrap();
-                store.change_user(users[at], &UserChange::LoggedIn(round as i64)).unwrap();
+                store.change_user(users[at], &UserChange::LoggedIn(i64::try_from(round).unwrap())).unwrap();
             }
         });
         drop(end);

@@ -49,20 +49,20 @@ pub fn above_the_most_those_used_longest_ago_end(ground: &Ground) {
     let (ada, eve) = (user(store, "ada"), user(store, "eve"));
     let hers = session(store, eve);
     let seen = |last_seen_ms| Session { last_seen_ms, ..new_session(ada) };
-    let (a, b, c) = (seen(NOW + 30), seen(NOW + 10), seen(NOW + 20));
-    for session in [&a, &b, &c] {
+    let (first, oldest, third) = (seen(NOW + 30), seen(NOW + 10), seen(NOW + 20));
+    for session in [&first, &oldest, &third] {
         assert_eq!(store.create_session(session, 3).unwrap(), []);
     }
     // The new one stays, though a clock that was set back makes it look like the oldest.
-    let d = seen(NOW);
-    assert_eq!(store.create_session(&d, 3).unwrap(), [b.id]);
-    let e = seen(NOW + 40);
-    let mut ended = store.create_session(&e, 1).unwrap();
+    let late = seen(NOW);
+    assert_eq!(store.create_session(&late, 3).unwrap(), [oldest.id]);
+    let last = seen(NOW + 40);
+    let mut ended = store.create_session(&last, 1).unwrap();
     ended.sort();
-    let mut expected = [a.id, c.id, d.id];
+    let mut expected = [first.id, third.id, late.id];
     expected.sort();
     assert_eq!(ended, expected);
-    assert_eq!(ids(&store.sessions_of(ada).unwrap()), [e.id]);
+    assert_eq!(ids(&store.sessions_of(ada).unwrap()), [last.id]);
     assert_eq!(ids(&store.sessions_of(eve).unwrap()), [hers.id], "nobody else's");
 }
 

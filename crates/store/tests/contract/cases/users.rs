@@ -23,7 +23,7 @@ fn refused(store: &dyn Store, users: &[NewUser]) -> UserField {
 pub fn a_user_reads_back_whole(ground: &Ground) {
     let store = ground.store();
     let mut ada = new_user("Ada.Lovelace");
-    ada.user.role = "admin".to_owned();
+    ada.user.role = "admin".into();
     ada.user.last_login_ms = Some(NOW + 1);
     ada.user.valid_from_ms = NOW + 2;
     let mut nobody = new_user("nobody");
@@ -133,7 +133,7 @@ pub fn a_change_changes_what_it_says(ground: &Ground) {
         edit(&mut expected);
         assert_eq!(account(store, ada).user, expected, "{change:?}");
     };
-    check(UserChange::Role("premium".to_owned()), &|user| user.role = "premium".to_owned());
+    check(UserChange::Role("premium".to_owned()), &|user| user.role = "premium".into());
     check(UserChange::Active(false), &|user| user.active = false);
     check(UserChange::Active(true), &|user| user.active = true);
     check(UserChange::Email(Some("A@b.c".to_owned())), &|user| user.email = Some("A@b.c".to_owned()));
@@ -279,7 +279,7 @@ pub fn odd_texts_are_kept_as_they_are(ground: &Ground) {
         let name = if text.len() > 1000 { "long" } else { text };
         let mut new = new_user(name);
         new.user.email = Some(format!("{at}@x"));
-        new.user.role = (*text).to_owned();
+        new.user.role = (*text).into();
         store.create_users(std::slice::from_ref(&new)).unwrap();
         assert_eq!(store.account_by_name(name).unwrap().unwrap().user, new.user);
     }

@@ -28,7 +28,7 @@ impl Ground {
     fn new(url: String, key: Option<&str>, scratch: Option<Scratch>) -> Self {
         let key = key.map(Secret::from);
         let store = open(&url, key.as_ref(), &Options::default()).unwrap();
-        Self { url, key, store, scratch: scratch }
+        Self { url, key, store, scratch }
     }
 
     /// The store.

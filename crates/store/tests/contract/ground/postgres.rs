@@ -21,7 +21,7 @@ pub struct Server {
     account: Option<(u32, u32)>,
     running: Mutex<Option<Child>>,
     /// While this is open, the guard waits.
-    _guard: Mutex<Option<ChildStdin>>,
+    guard: Mutex<Option<ChildStdin>>,
 }
 
 /// The one that all tests share; each has a database of its own.
@@ -41,7 +41,7 @@ impl Server {
         }
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let guard = Mutex::new(None);
-        let server = Self { folder, port, account, running: Mutex::new(None), _guard: guard };
+        let server = Self { folder, port, account, running: Mutex::new(None), guard };
         server.prepare();
         server.run();
         server
@@ -119,7 +119,7 @@ impl Server {
         // Nothing here outlives the machine, so it need not be safe from its end.
         command.args(["-F", "-h", "127.0.0.1", "-p", &self.port.to_string(), "-c", "max_connections=300"]);
         let child = command.stdout(Stdio::null()).stderr(log).spawn().unwrap();
-        *self._guard.lock().unwrap() = Some(guard(child.id(), &self.folder));
+        *self.guard.lock().unwrap() = Some(guard(child.id(), &self.folder));
         *self.running.lock().unwrap() = Some(child);
         self.wait();
     }

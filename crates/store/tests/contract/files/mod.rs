@@ -1,1 +1,0 @@
-//! What only files can get wrong.
