@@ -46,6 +46,9 @@ impl fmt::Display for Scheme {
     }
 }
 
+/// The role that passes every route; above all others.
+pub const ADMIN: &str = "admin";
+
 /// A caller whose credential was verified.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Identity {

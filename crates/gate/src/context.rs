@@ -6,10 +6,9 @@ use std::sync::Arc;
 
 use portcullis_core::event::EventKind;
 use portcullis_core::quota::Verdict;
-use portcullis_core::{Client, Head, Identity, Now};
+use portcullis_core::{Client, Head, Id, Identity, Now};
 
 use crate::cors::Origin;
-use crate::limit::Named;
 use crate::validate::Invalid;
 
 /// The facts of one request, filled in by the stages in their order.
@@ -25,7 +24,7 @@ pub struct RequestContext {
     pub route: Option<usize>,
     /// What the `Origin` field says.
     pub origin: Origin,
-    /// Whether pages of that origin may act with cookies.
+    /// Whether pages of the origin it names may act with cookies: our own, and those that CORS trusts.
     pub trusted_origin: bool,
     /// The limit to show: the tightest of those that applied.
     pub verdict: Option<Verdict>,
@@ -49,6 +48,18 @@ pub struct RequestContext {
     pub steps: Option<Vec<Step>>,
     /// Decide without counting anything: `explain` changes nothing.
     pub dry: bool,
+}
+
+/// What a request names in `X-Device-ID`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Named {
+    /// No device.
+    #[default]
+    Nothing,
+    /// A device that nobody registered: the client may have invented it.
+    Stranger,
+    /// A registered one.
+    Device(Id),
 }
 
 /// Something to record that is not the denial.

@@ -10,9 +10,9 @@ use portcullis_core::{Client, Denial, Head, Identity, Upgrade};
 
 use crate::authn::{Found, Proof, Tenure};
 use crate::authz::{self, Asked};
-use crate::context::{Note, RequestContext};
-use crate::cors::{Origin, Preflight};
-use crate::limit::{Counted, LimitRule, Limiter, Mode, Named};
+use crate::context::{Named, Note, RequestContext};
+use crate::cors::{self, Origin, Preflight};
+use crate::limit::{Counted, LimitRule, Limiter, Mode};
 use crate::policy::{Policy, Route, UnknownRoutes};
 use crate::trail::event_of;
 use crate::validate::Invalid;
@@ -403,9 +403,14 @@ fn cross_origin(
     head: &Head<'_>,
     ctx: &mut RequestContext,
 ) -> Result<Option<Admission>, Denial> {
-    let Some(cors) = &policy.cors else { return Ok(None) };
+    let Some(cors) = &policy.cors else {
+        let origin = head.field("origin");
+        ctx.trusted_origin =
+            origin.is_some_and(|origin| cors::is_own(origin, head.authority, ctx.client.secure));
+        return Ok(None);
+    };
     ctx.origin = cors.judge(head, ctx.client.secure);
-    ctx.trusted_origin = cors.trusts(ctx.origin);
+    ctx.trusted_origin = ctx.origin == Origin::Same || cors.trusts(ctx.origin);
     let preflight = cors.preflight(head, ctx.origin);
     if ctx.origin == Origin::Foreign {
         let websocket = head.upgrade == Upgrade::WebSocket;

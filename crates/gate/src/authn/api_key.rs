@@ -35,6 +35,6 @@ impl UserKeys {
         if let Some(proven @ Outcome::Proven(_)) = self.shared.as_ref().map(|shared| shared.identify(head)) {
             return proven;
         }
-        Outcome::of(self.directory.api_key(presented, now.unix_ms as i64), presented, false)
+        Outcome::of(self.directory.api_key(presented, now.unix_ms.cast_signed()), presented, false)
     }
 }

@@ -36,7 +36,7 @@ impl Bearer {
             Once::Value(value) => value,
         };
         let Some(token) = bearer(value) else { return Outcome::Absent };
-        let now_ms = now.unix_ms as i64;
+        let now_ms = now.unix_ms.cast_signed();
         let judgement = match self.tokens.access(token, now_ms) {
             Ok(claims) => self.directory.bearer(&claims, now_ms),
             Err(TokenError::Expired) => Judgement::Expired,

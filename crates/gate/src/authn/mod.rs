@@ -18,7 +18,7 @@ use portcullis_core::head::Once;
 use portcullis_core::identity::Scheme;
 use portcullis_core::{Head, Identity, Now};
 
-use crate::limit::Named;
+use crate::context::Named;
 
 pub use api_key::UserKeys;
 pub use bearer::Bearer;
@@ -166,8 +166,7 @@ impl Authn {
     /// What the request names in `X-Device-ID`. Without a memory of devices, every name is a stranger's.
     pub fn device(&self, head: &Head<'_>) -> Named {
         match head.once(session::DEVICE_FIELD) {
-            Once::Absent => Named::Nothing,
-            Once::Value([]) => Named::Nothing,
+            Once::Absent | Once::Value([]) => Named::Nothing,
             Once::Repeated => Named::Stranger,
             Once::Value(name) => self
                 .sessions()

@@ -58,7 +58,7 @@ impl Sessions {
                 Once::Value(value) => (value, true),
             },
         };
-        let judgement = self.directory.session(presented, device, now.unix_ms as i64);
+        let judgement = self.directory.session(presented, device, now.unix_ms.cast_signed());
         Outcome::of(judgement, presented, ambient)
     }
 

@@ -3,9 +3,8 @@
 use std::sync::Arc;
 
 use portcullis_accounts::{Directory, Judgement};
+use portcullis_core::identity::ADMIN;
 use portcullis_core::{Identity, Now};
-
-use crate::authz::ADMIN;
 
 /// A credential that a connection was let in by, and the roles that its route is for.
 #[derive(Debug)]
@@ -34,7 +33,7 @@ impl Tenure {
         if epoch == self.epoch {
             return true;
         }
-        match self.directory.still(&self.identity, now.unix_ms as i64) {
+        match self.directory.still(&self.identity, now.unix_ms.cast_signed()) {
             Judgement::Proven(identity) => {
                 self.epoch = epoch;
                 let role = identity.role.as_deref();

@@ -8,7 +8,9 @@ use std::sync::Arc;
 
 use portcullis_core::identity::Scheme;
 use portcullis_core::quota::{KeyPart, LimitKey, LimitTable, Rate, Scope, Verdict};
-use portcullis_core::{Client, Id, Identity};
+use portcullis_core::{Client, Identity};
+
+use crate::context::Named;
 
 /// Whether a rule refuses, or only says that it would.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -98,18 +100,6 @@ pub struct Counted<'a> {
     pub device: Named,
 }
 
-/// What a request names in `X-Device-ID`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Named {
-    /// No device.
-    #[default]
-    Nothing,
-    /// A device that nobody registered: the client may have invented it.
-    Stranger,
-    /// A registered one.
-    Device(Id),
-}
-
 /// The table of counters and the seed of its keys; one for the life of the process.
 #[derive(Debug)]
 pub struct Limiter {
@@ -195,7 +185,6 @@ impl Limiter {
             Named::Stranger | Named::Nothing => key(&[KeyPart::Address(address)]),
         };
         let own = match rule.scope {
-            Scope::Ip => key(&[KeyPart::Address(address)]),
             Scope::Global => key(&[]),
             Scope::Route => key(&[KeyPart::Text(counted.route)]),
             Scope::User => key(&[KeyPart::Text(&counted.identity?.user)]),
@@ -208,7 +197,7 @@ impl Limiter {
                 _ => device(),
             },
             Scope::Anonymous if counted.proven => return None,
-            Scope::Anonymous => key(&[KeyPart::Address(address)]),
+            Scope::Ip | Scope::Anonymous => key(&[KeyPart::Address(address)]),
         };
         Some((own, key(&[KeyPart::Network(address)])))
     }

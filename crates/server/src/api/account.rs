@@ -3,8 +3,8 @@
 use http::StatusCode;
 use portcullis_accounts::error::AccountError;
 use portcullis_accounts::service::{Granted, Registration};
+use portcullis_core::identity::ADMIN;
 use portcullis_core::identity::Scheme;
-use portcullis_gate::authz::ADMIN;
 
 use super::answer::Answer;
 use super::bodies::{asked, told};

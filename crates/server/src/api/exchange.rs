@@ -8,7 +8,7 @@ use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
 use hyper::body::Incoming;
-use portcullis_gate::authz::ADMIN;
+use portcullis_core::identity::ADMIN;
 
 use super::answer::Answer;
 use super::call::{Call, Sent};

@@ -16,8 +16,8 @@ pub(super) fn print(table: &Table, nothing: &str) {
     if table.row_count() == 0 {
         super::print(&format!("{nothing}\n"));
     } else {
-        let lines: String = table.lines().map(|line| format!("{}\n", line.trim_end())).collect();
-        super::print(&lines);
+        let lines: Vec<String> = table.lines().map(|line| line.trim().to_owned()).collect();
+        super::print(&(lines.join("\n") + "\n"));
     }
 }
 

@@ -315,7 +315,7 @@ fn child_environment(config: &Config, layers: &Layers) -> Vec<(String, String)> 
         .profile
         .iter()
         .flat_map(|profile| profile.dialect.names)
-        .filter(|name| !name.is_shared() && !(passes && secret(name)))
+        .filter(|name| !(name.is_shared() || passes && secret(name)))
         .map(|name| name.name)
         .collect();
     let own = |name: &str| name.starts_with("PORTCULLIS_") || ours.contains(&name);

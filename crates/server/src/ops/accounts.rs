@@ -112,7 +112,6 @@ impl Opened {
     }
 
     /// This moment, in milliseconds since 1970.
-    #[expect(clippy::unused_self, reason = "the clock of who works on this store")]
     pub fn now_ms(&self) -> i64 {
         now_ms()
     }

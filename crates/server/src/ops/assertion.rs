@@ -53,7 +53,7 @@ impl Signed {
 
 impl Assertions for Signed {
     fn assert(&self, identity: &Identity, now: Now) -> Option<Arc<str>> {
-        let now_ms = now.unix_ms as i64;
+        let now_ms = now.unix_ms.cast_signed();
         let role = identity.role.as_deref();
         let key = format!("{} {} {}", identity.scheme, identity.credential, role.unwrap_or_default());
         let shard = &self.shards[self.hasher.hash_one(&key) as usize % SHARDS];

@@ -63,13 +63,14 @@ pub fn serve(sources: &Sources, command: Vec<String>) -> Result<()> {
             },
             seed: random_pair()?,
         })?;
-        for address in engine.addresses() {
-            let _ = writeln!(std::io::stdout(), "listening on {address}");
-        }
         let patience = assemble::patience(&loaded.config);
         let mut kept = kept;
         if let (Some(kept), Some(wanted)) = (&mut kept, &loaded.config.accounts) {
             kept.follow(wanted, &log, &engine)?;
+        }
+        // Said last: whoever waits for it finds all of it at work.
+        for address in engine.addresses() {
+            let _ = writeln!(std::io::stdout(), "listening on {address}");
         }
         let served =
             Served { engine: &engine, certificates: certificates.as_ref(), kept: kept.as_ref(), log: &log };
