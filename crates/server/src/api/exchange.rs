@@ -176,7 +176,7 @@ async fn work(
     let (state, call) = (Arc::clone(&room.state), Arc::clone(call));
     match pool.run(asker, move || (endpoint.handler)(&state, &call)).await {
         Ok(outcome) => outcome,
-        Err(Unworked::Full) => Err(Refusal::too_busy(busy_s)),
+        Err(Unworked::Full | Unworked::Late) => Err(Refusal::too_busy(busy_s)),
         // Nobody reads this.
         Err(Unworked::Withdrawn) => Err(Refusal::new(408, "request-timeout", "The client has gone")),
         Err(error @ Unworked::Broken) => Err(Refusal::internal(error)),

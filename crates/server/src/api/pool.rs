@@ -9,6 +9,7 @@ use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Weak};
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex};
 use tokio::sync::oneshot;
@@ -20,6 +21,8 @@ pub struct Size {
     pub threads: usize,
     /// How many pieces of work may wait for a thread.
     pub waiting: usize,
+    /// How long it may wait for one: who would be answered later is refused, and tries again.
+    pub patience: Duration,
     /// Whether its threads give way to all others.
     pub yields: bool,
 }
@@ -30,6 +33,9 @@ pub enum Unworked {
     /// As much waits already as may.
     #[error("too much work is waiting")]
     Full,
+    /// No thread took it up in time.
+    #[error("it waited too long")]
+    Late,
     /// Whoever asked was gone before a thread took it up.
     #[error("nobody waits for it any more")]
     Withdrawn,
@@ -41,6 +47,7 @@ pub enum Unworked {
 /// Threads that work a queue off.
 #[derive(Debug)]
 pub struct Pool {
+    patience: Duration,
     shared: Arc<Shared>,
     threads: Vec<JoinHandle<()>>,
 }
@@ -61,7 +68,7 @@ struct Queue {
 
 /// How far threads that give way stand behind others (`nice`).
 #[cfg(target_os = "linux")]
-const NICENESS: i32 = 10;
+const NICENESS: i32 = 5;
 
 impl Pool {
     /// Starts the threads; `name` is theirs.
@@ -71,7 +78,7 @@ impl Pool {
             more: Condvar::new(),
             waiting: size.waiting,
         });
-        let mut pool = Self { shared: Arc::clone(&shared), threads: Vec::new() };
+        let mut pool = Self { patience: size.patience, shared: Arc::clone(&shared), threads: Vec::new() };
         for _ in 0..size.threads.max(1) {
             let shared = Arc::clone(&shared);
             let thread = std::thread::Builder::new().name(name.to_owned()).spawn(move || {
@@ -92,8 +99,15 @@ impl Pool {
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, Unworked> {
         let (sender, receiver) = oneshot::channel();
+        let (since, patience) = (Instant::now(), self.patience);
         let job = move || {
-            let result = if asker.strong_count() == 0 { Err(Unworked::Withdrawn) } else { Ok(work()) };
+            let result = if asker.strong_count() == 0 {
+                Err(Unworked::Withdrawn)
+            } else if since.elapsed() > patience {
+                Err(Unworked::Late)
+            } else {
+                Ok(work())
+            };
             let _ = sender.send(result);
         };
         self.shared.add(Box::new(job))?;
@@ -168,13 +182,16 @@ mod tests {
 
     use super::*;
 
+    const LONG: Duration = Duration::from_secs(3600);
+
     fn runtime() -> tokio::runtime::Runtime {
         tokio::runtime::Builder::new_current_thread().build().unwrap()
     }
 
     #[test]
     fn work_is_done_elsewhere_and_its_result_comes_back() {
-        let pool = Pool::start("test", Size { threads: 2, waiting: 4, yields: true }).unwrap();
+        let pool =
+            Pool::start("test", Size { threads: 2, waiting: 4, patience: LONG, yields: true }).unwrap();
         let (here, asker) = (std::thread::current().id(), Arc::new(()));
         let there = pool.run(Arc::downgrade(&asker), || std::thread::current().id());
         assert_ne!(here, runtime().block_on(there).unwrap());
@@ -182,7 +199,8 @@ mod tests {
 
     #[test]
     fn a_full_queue_refuses_at_once_and_what_waited_is_done() {
-        let pool = Pool::start("test", Size { threads: 1, waiting: 2, yields: false }).unwrap();
+        let pool =
+            Pool::start("test", Size { threads: 1, waiting: 2, patience: LONG, yields: false }).unwrap();
         let (open, closed) = mpsc::channel::<()>();
         let (begun, begins) = mpsc::channel::<()>();
         let asker = Arc::new(());
@@ -206,8 +224,18 @@ mod tests {
     }
 
     #[test]
+    fn what_waited_too_long_is_not_begun() {
+        let size = Size { threads: 1, waiting: 2, patience: Duration::ZERO, yields: false };
+        let pool = Pool::start("test", size).unwrap();
+        let asker = Arc::new(());
+        let late = runtime().block_on(pool.run(Arc::downgrade(&asker), || panic!("begun")));
+        assert_eq!(late, Err::<(), _>(Unworked::Late));
+    }
+
+    #[test]
     fn who_hung_up_costs_nothing_and_a_panic_costs_no_thread() {
-        let pool = Pool::start("test", Size { threads: 1, waiting: 8, yields: false }).unwrap();
+        let pool =
+            Pool::start("test", Size { threads: 1, waiting: 8, patience: LONG, yields: false }).unwrap();
         let (open, closed) = mpsc::channel::<()>();
         let (done, doing) = mpsc::channel();
         let (asker, gone) = (Arc::new(()), Arc::new(()));

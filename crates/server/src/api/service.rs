@@ -25,6 +25,8 @@ use super::pool::{Pool, Size};
 
 /// How long the end waits for what is running.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// How long work may stand in a queue.
+const WAIT: Duration = Duration::from_secs(10);
 /// The most fields of a request: the gate has counted their bytes.
 const MOST_FIELDS: usize = 512;
 
@@ -86,8 +88,8 @@ impl Service {
     /// Starts the service, and says how to connect to it.
     pub fn start(start: Start) -> Result<(Self, Inside), StartError> {
         let live = Arc::new(ArcSwap::from_pointee(Live::new(start.settings)?));
-        let hashing = Size { threads: (start.cores / 2).max(1), waiting: 64, yields: true };
-        let storing = Size { threads: start.cores.clamp(2, 4), waiting: 1024, yields: false };
+        let hashing = Size { threads: (start.cores / 2).max(1), waiting: 64, patience: WAIT, yields: true };
+        let storing = Size { threads: start.cores.clamp(2, 4), waiting: 1024, patience: WAIT, yields: false };
         let hashing = Pool::start("passwords", hashing)?;
         let storing = Pool::start("store", storing)?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
