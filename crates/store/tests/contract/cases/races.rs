@@ -151,6 +151,10 @@ pub fn changes_become_visible_in_their_order(ground: &Ground) {
             if last && new.is_empty() {
                 return seen;
             }
+            if new.is_empty() {
+                // Without a pause two followers keep two cores busy, and others' connections time out.
+                std::thread::sleep(Duration::from_millis(1));
+            }
             seen.extend(new);
         }
     };
