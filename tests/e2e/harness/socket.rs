@@ -68,6 +68,8 @@ impl Socket {
                 Ok(Message::Text(text)) => return text.to_string(),
                 Ok(Message::Close(frame)) => panic!("closed: {frame:?}"),
                 Ok(_) => {}
+                // A signal of a child that ended elsewhere in this process.
+                Err(Error::Io(error)) if error.kind() == std::io::ErrorKind::Interrupted => {}
                 Err(error) => panic!("no message: {error}"),
             }
         }
@@ -96,6 +98,7 @@ impl Socket {
                 Err(Error::Io(error)) if error.kind() == std::io::ErrorKind::ConnectionReset => {
                     return Ending::Gone;
                 }
+                Err(Error::Io(error)) if error.kind() == std::io::ErrorKind::Interrupted => {}
                 Err(error) => panic!("neither a message nor an end: {error}"),
             }
         }
