@@ -1,4 +1,5 @@
-//! Who may come: passwords, second factors, tokens, API keys, sessions and devices. Issues and verifies; does no I/O.
+//! Who may come: passwords, second factors, tokens, API keys, sessions and devices. Issues and verifies;
+//! does no I/O but for looking a new password up in a file of breached ones.
 #![warn(missing_docs)]
 
 pub mod directory;

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use portcullis_core::event::EventKind;
+use portcullis_core::head::Once;
 use portcullis_core::quota::{LimitTable, RecentSuccess, Scope, Verdict};
 use portcullis_core::route::{CanonicalPath, Match};
 use portcullis_core::{Client, Denial, Head, Identity, Upgrade};
@@ -403,14 +404,14 @@ fn cross_origin(
     head: &Head<'_>,
     ctx: &mut RequestContext,
 ) -> Result<Option<Admission>, Denial> {
-    let Some(cors) = &policy.cors else {
-        let origin = head.field("origin");
-        ctx.trusted_origin =
-            origin.is_some_and(|origin| cors::is_own(origin, head.authority, ctx.client.secure));
-        return Ok(None);
+    let own = match head.once("origin") {
+        Once::Value(origin) => cors::is_own(origin, head.authority, ctx.client.secure),
+        Once::Absent | Once::Repeated => false,
     };
+    ctx.trusted_origin = own;
+    let Some(cors) = &policy.cors else { return Ok(None) };
     ctx.origin = cors.judge(head, ctx.client.secure);
-    ctx.trusted_origin = ctx.origin == Origin::Same || cors.trusts(ctx.origin);
+    ctx.trusted_origin = own || cors.trusts(ctx.origin);
     let preflight = cors.preflight(head, ctx.origin);
     if ctx.origin == Origin::Foreign {
         let websocket = head.upgrade == Upgrade::WebSocket;

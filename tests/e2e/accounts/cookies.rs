@@ -73,11 +73,12 @@ fn another_site_cannot_make_a_browser_act() {
         assert_eq!(from_page(&gateway, &value, "POST", fields).status, 200, "{fields:?}");
     }
     let reached = upstream.count();
-    let refused: [&[(&str, &str)]; 5] = [
+    let refused: [&[(&str, &str)]; 6] = [
         &[("Sec-Fetch-Site", "cross-site")],
         &[("Sec-Fetch-Site", "same-site")],
         &[("Origin", "https://evil.example")],
         &[("Origin", "null")],
+        &[("Origin", "http://gateway.test"), ("Origin", "https://evil.example")],
         &[("Origin", "https://evil.example"), ("Sec-Fetch-Site", "cross-site")],
     ];
     for fields in refused {

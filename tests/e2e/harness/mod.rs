@@ -17,6 +17,7 @@ mod socket;
 mod tls;
 mod token;
 mod upstream;
+mod verdict;
 mod wait;
 
 pub use accounts::{Accounts, Device, FreshKey, Login, PASSWORD, Session};
@@ -36,4 +37,5 @@ pub use socket::{Ending, Socket};
 pub use tls::{Certificate, NAME, TlsClient, TlsStream, over_tls};
 pub use token::{Jwt, totp};
 pub use upstream::{Answer, Received, Upstream};
+pub use verdict::{assert_reached, assert_refused, await_warning, warned};
 pub use wait::{PATIENCE, unix_seconds, until};

@@ -3,7 +3,8 @@
 use std::net::SocketAddr;
 
 use portcullis_tests::{
-    Connection, Gateway, Launch, Request, Upstream, free_port, is_refused, outer_address, until,
+    Connection, Gateway, Launch, Request, Upstream, await_warning, free_port, is_refused, outer_address,
+    warned,
 };
 
 use super::{FRONTEND, KEY, assert_reached, guarded, launch, status, status_with};
@@ -12,21 +13,6 @@ use super::{FRONTEND, KEY, assert_reached, guarded, launch, status, status_with}
 fn seen_from(gateway: &Gateway, origin: &str) -> (u16, Option<String>) {
     let answer = status_with(KEY).header("Origin", origin).send_to(gateway.address());
     (answer.status, answer.field("access-control-allow-origin").map(str::to_owned))
-}
-
-/// Whether the start warned about a name; a warning says on its first line what and on its second where.
-fn warned(gateway: &Gateway, name: &str) -> bool {
-    let log = gateway.log();
-    let lines: Vec<&str> = log.lines().collect();
-    lines.iter().enumerate().any(|(at, line)| {
-        line.to_lowercase().contains("warn") && lines[at..].iter().take(2).any(|line| line.contains(name))
-    })
-}
-
-/// Waits for a warning that names it: warnings and the address come over two pipes, and the one may be read
-/// after the other.
-fn await_warning(gateway: &Gateway, name: &str) {
-    until(&format!("a warning about {name}"), || warned(gateway, name).then_some(()));
 }
 
 #[test]

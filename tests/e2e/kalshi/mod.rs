@@ -1,6 +1,6 @@
 //! KalshiWhale: every claim K-* of the contract, against the profile of that name.
 
-use portcullis_tests::{Gateway, Launch, Request, Response, Upstream};
+use portcullis_tests::{Gateway, Launch, Request, Upstream, assert_reached, assert_refused};
 
 mod checklist;
 mod commands;
@@ -49,19 +49,6 @@ fn status() -> Request {
 /// A request for the status with a key.
 fn status_with(key: &str) -> Request {
     status().header("X-API-Key", key)
-}
-
-/// Fails unless the answer is the application's own.
-#[track_caller]
-fn assert_reached(answer: &Response) {
-    assert_eq!((answer.status, answer.text()), (200, r#"{"accepted":true}"#), "{}", answer.head);
-}
-
-/// Fails unless the answer is a refusal with exactly this body.
-#[track_caller]
-fn assert_refused(answer: &Response, status: u16, body: &str) {
-    assert_eq!((answer.status, answer.text()), (status, body), "{}", answer.head);
-    assert_eq!(answer.field("content-type"), Some("application/json"));
 }
 
 /// The lines of the log about an event.

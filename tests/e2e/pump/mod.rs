@@ -1,6 +1,6 @@
 //! Pump Analyzer: every claim P-* of the contract, against the profile of that name.
 
-use portcullis_tests::{Launch, Request, Response, Upstream};
+use portcullis_tests::{Launch, Request, Upstream, assert_reached, assert_refused};
 
 mod commands;
 mod cors;
@@ -32,17 +32,4 @@ fn ingest() -> Request {
 /// One bet with a token.
 fn ingest_with(token: &str) -> Request {
     ingest().header("X-Ingest-Token", token)
-}
-
-/// Fails unless the answer is the application's own.
-#[track_caller]
-fn assert_reached(answer: &Response) {
-    assert_eq!((answer.status, answer.text()), (200, r#"{"accepted":true}"#), "{}", answer.head);
-}
-
-/// Fails unless the answer is a refusal with exactly this body.
-#[track_caller]
-fn assert_refused(answer: &Response, status: u16, body: &str) {
-    assert_eq!((answer.status, answer.text()), (status, body), "{}", answer.head);
-    assert_eq!(answer.field("content-type"), Some("application/json"));
 }
