@@ -14,4 +14,5 @@ mod kalshi;
 mod plane;
 mod pump;
 mod secrets;
+mod sockets;
 mod ticker;

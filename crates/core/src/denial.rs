@@ -35,6 +35,14 @@ pub enum Denial {
     InvalidCredential(Scheme),
     /// A credential that was valid and has expired; the kind it was.
     ExpiredCredential(Scheme),
+    /// A WebSocket in another version of the protocol than 13.
+    WebSocketVersion,
+    /// No first message of a WebSocket came in time.
+    LoginTimeout,
+    /// The first message of a WebSocket is no JSON object in text.
+    LoginMalformed,
+    /// The first message of a WebSocket is none that logs in.
+    LoginExpected,
     /// A known caller whose role is not one that the route is for.
     InsufficientRole,
     /// A known caller whose API key is not for this route, or not for this value of a path parameter.
@@ -81,7 +89,7 @@ pub enum Blame {
 
 impl Denial {
     /// The stable codes, for configuration that names them; a test keeps it complete.
-    pub const CODES: [&'static str; 29] = [
+    pub const CODES: [&'static str; 33] = [
         "malformed-request",
         "not-implemented",
         "version-not-supported",
@@ -96,6 +104,10 @@ impl Denial {
         "missing-credential",
         "invalid-credential",
         "expired-credential",
+        "websocket-version",
+        "login-timeout",
+        "login-malformed",
+        "login-expected",
         "insufficient-role",
         "out-of-scope",
         "missing-device",
@@ -130,6 +142,10 @@ impl Denial {
             Denial::MissingCredential(_) => "missing-credential",
             Denial::InvalidCredential(_) => "invalid-credential",
             Denial::ExpiredCredential(_) => "expired-credential",
+            Denial::WebSocketVersion => "websocket-version",
+            Denial::LoginTimeout => "login-timeout",
+            Denial::LoginMalformed => "login-malformed",
+            Denial::LoginExpected => "login-expected",
             Denial::InsufficientRole => "insufficient-role",
             Denial::OutOfScope => "out-of-scope",
             Denial::MissingDevice => "missing-device",
@@ -152,7 +168,12 @@ impl Denial {
     pub fn status(&self) -> u16 {
         match self {
             Denial::Malformed(_) | Denial::PreflightForbidden | Denial::MissingDevice => 400,
-            Denial::MissingCredential(_) | Denial::InvalidCredential(_) | Denial::ExpiredCredential(_) => 401,
+            Denial::MissingCredential(_)
+            | Denial::InvalidCredential(_)
+            | Denial::ExpiredCredential(_)
+            | Denial::LoginTimeout
+            | Denial::LoginMalformed
+            | Denial::LoginExpected => 401,
             Denial::OriginForbidden
             | Denial::InsufficientRole
             | Denial::OutOfScope
@@ -164,6 +185,7 @@ impl Denial {
             Denial::TargetTooLong => 414,
             Denial::Invalid(status) => *status,
             Denial::ExpectationFailed => 417,
+            Denial::WebSocketVersion => 426,
             Denial::RateLimited(_) | Denial::TooManyFailures(_) => 429,
             Denial::HeadersTooLarge => 431,
             Denial::Internal => 500,
@@ -194,6 +216,10 @@ impl Denial {
             Denial::InvalidCredential(_) => "Invalid credentials",
             Denial::ExpiredCredential(Scheme::Bearer) => "Token has expired",
             Denial::ExpiredCredential(_) => "The credential has expired",
+            Denial::WebSocketVersion => "Only version 13 of the WebSocket protocol is spoken here",
+            Denial::LoginTimeout => "No login came in time",
+            Denial::LoginMalformed => "The first message must be a JSON object",
+            Denial::LoginExpected => "The first message must log in",
             Denial::InsufficientRole => "Insufficient permissions",
             Denial::OutOfScope => "The API key is not for this",
             Denial::MissingDevice => "Device ID required",
@@ -209,6 +235,27 @@ impl Denial {
             Denial::UpstreamTimeout => "The application did not answer in time",
             Denial::Draining => "The gateway is restarting",
             Denial::Internal => "Internal error",
+        }
+    }
+
+    /// The status code of the close frame, where it is said over an open WebSocket: of RFC 6455 section 7.4.1 and
+    /// the registry it begins, or of the range for applications, with the HTTP status that means the same in the
+    /// last digits.
+    pub fn close_code(&self) -> u16 {
+        match self {
+            Denial::LoginTimeout | Denial::RequestTimeout => 4408,
+            Denial::RateLimited(_) | Denial::TooManyFailures(_) | Denial::TooManyConnections => 4429,
+            Denial::BodyTooLarge => 1009,
+            Denial::Malformed(_) => 1002,
+            Denial::Draining => 1001,
+            // Try again later: nothing is wrong with the client.
+            Denial::AuthenticationUnavailable | Denial::UpstreamUnreachable | Denial::UpstreamTimeout => 1013,
+            Denial::UpstreamMalformed | Denial::Internal => 1011,
+            other => match other.status() {
+                401 => 4401,
+                403 => 4403,
+                _ => 1008,
+            },
         }
     }
 

@@ -10,6 +10,8 @@ pub enum EventKind {
         /// Whether it was accepted.
         success: bool,
     },
+    /// A WebSocket did not prove itself in its first message.
+    WebSocketAuthFailed,
     /// A known caller asked for what is not its to have.
     AccessDenied,
     /// An account was made or changed, by its user or by an administrator.
@@ -31,6 +33,7 @@ impl EventKind {
     pub fn name(self) -> &'static str {
         match self {
             EventKind::AuthAttempt { .. } => "auth_attempt",
+            EventKind::WebSocketAuthFailed => "ws_auth_failed",
             EventKind::AccessDenied => "access_denied",
             EventKind::AccountChanged => "account_changed",
             EventKind::RateLimitExceeded => "rate_limit_exceeded",

@@ -18,11 +18,15 @@ pub enum Scheme {
     Bearer,
     /// A session of a user, in `X-Session-ID` with `X-Device-ID`, or in the cookie `__Host-session`.
     Session,
+    /// An API key or an access token in the first message of a WebSocket, for clients that can send no header
+    /// with the handshake. Who came by it is known by the scheme of what the message holds.
+    FirstMessage,
 }
 
 impl Scheme {
     /// Every scheme, for messages that list them.
-    pub const ALL: [Scheme; 4] = [Scheme::IngestToken, Scheme::ApiKey, Scheme::Bearer, Scheme::Session];
+    pub const ALL: [Scheme; 5] =
+        [Scheme::IngestToken, Scheme::ApiKey, Scheme::Bearer, Scheme::Session, Scheme::FirstMessage];
 
     /// The name in configuration, logs and `X-Auth-Method`.
     pub fn name(self) -> &'static str {
@@ -31,6 +35,7 @@ impl Scheme {
             Scheme::ApiKey => "api-key",
             Scheme::Bearer => "bearer",
             Scheme::Session => "session",
+            Scheme::FirstMessage => "first-message",
         }
     }
 

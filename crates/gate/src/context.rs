@@ -38,6 +38,8 @@ pub struct RequestContext {
     pub proven: bool,
     /// Whether its credential is one that a browser sends by itself: a cookie.
     pub ambient: bool,
+    /// Whether it is a WebSocket whose first message has to log in.
+    pub awaits_login: bool,
     /// What `X-Device-ID` names, where a limit asked.
     pub device: Named,
     /// What is wrong with its query or body, where that is why it is refused.
@@ -102,6 +104,7 @@ impl RequestContext {
             identity: None,
             proven: false,
             ambient: false,
+            awaits_login: false,
             device: Named::Nothing,
             invalid: None,
             notes: Vec::new(),

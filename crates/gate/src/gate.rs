@@ -1,22 +1,22 @@
 //! The decision about a request, on one page.
 
 use std::borrow::Cow;
-use std::sync::Arc;
 
 use portcullis_core::event::EventKind;
 use portcullis_core::head::Once;
+use portcullis_core::identity::Scheme;
 use portcullis_core::quota::{LimitTable, RecentSuccess, Scope, Verdict};
 use portcullis_core::route::{CanonicalPath, Match};
-use portcullis_core::{Client, Denial, Head, Identity, Upgrade};
+use portcullis_core::{Client, Denial, Head, Upgrade};
 
-use crate::authn::{Found, Proof, Tenure};
+use crate::admission::{Admission, Permit, Unproven};
+use crate::authn::{Found, Proof};
 use crate::authz::{self, Asked};
 use crate::context::{Named, Note, RequestContext};
 use crate::cors::{self, Origin, Preflight};
 use crate::limit::{Counted, LimitRule, Limiter, Mode};
 use crate::policy::{Policy, Route, UnknownRoutes};
 use crate::trail::event_of;
-use crate::validate::Invalid;
 
 /// The gate: what outlives a policy. One for the process, shared by all cores.
 #[derive(Debug)]
@@ -27,64 +27,6 @@ pub struct Gate {
 
 /// How many pairs of an address and a credential that succeeded are remembered: 512 KiB.
 const REMEMBERED: usize = 65_536;
-
-/// What becomes of a request that was not refused.
-#[derive(Debug)]
-pub enum Admission {
-    /// It may go where its route says; forwarding takes the permit.
-    Forward(Permit),
-    /// A CORS preflight, answered by the gateway.
-    Preflight,
-}
-
-/// The proof that a request was admitted. Only [`Gate::admit`] makes one, so what was not admitted cannot
-/// be forwarded.
-#[derive(Debug)]
-pub struct Permit {
-    route: Option<usize>,
-    identity: Option<Arc<Identity>>,
-    /// Routes beside `route` whose demands it met, because an application might take it for theirs.
-    others: Box<[Option<usize>]>,
-}
-
-impl Permit {
-    /// The route it was admitted on.
-    pub fn route<'p>(&self, policy: &'p Policy) -> &'p Route {
-        policy.route(self.route)
-    }
-
-    /// How many bytes of the body to hold until [`Permit::judge_body`] has judged them; `None` where it goes
-    /// on as it comes.
-    pub fn holds(&self, policy: &Policy) -> Option<usize> {
-        self.routes(policy).filter_map(|route| route.validate.holds()).min()
-    }
-
-    /// Judges a held body, without its transfer coding. One that is larger than [`Permit::holds`] may be shown
-    /// as far as it was read.
-    pub fn judge_body(&self, policy: &Policy, body: &[u8]) -> Result<(), Invalid> {
-        self.routes(policy).try_for_each(|route| route.validate.judge_body(body))
-    }
-
-    /// Whether it was admitted as a WebSocket handshake only: an application that answers it like any `GET`
-    /// would have been reached by a way that is not for such requests.
-    pub fn is_handshake(&self, policy: &Policy) -> bool {
-        policy.is_handshake(self.route)
-    }
-
-    fn routes<'p>(&self, policy: &'p Policy) -> impl Iterator<Item = &'p Route> {
-        std::iter::once(self.route).chain(self.others.iter().copied()).map(|route| policy.route(route))
-    }
-
-    /// What a connection that outlives its request is let in by; none where that cannot end.
-    pub fn tenure(&self, policy: &Policy) -> Option<Tenure> {
-        policy.authn.tenure(self.identity.as_ref()?, &self.route(policy).roles)
-    }
-
-    /// Who the application is told it is.
-    pub fn identity(&self) -> Option<&Identity> {
-        self.identity.as_deref()
-    }
-}
 
 impl Gate {
     /// A gate over a table of counters. `seed` must come from the system's random source.
@@ -115,6 +57,9 @@ impl Gate {
         // An application that spells more loosely or strictly than we match might take these instead.
         for other in found.others() {
             self.satisfy(policy, other, Some(route), asked, ctx)?;
+        }
+        if ctx.awaits_login {
+            return Ok(Admission::Login(Unproven { route: ctx.route, others: found.others().collect() }));
         }
         ctx.step("forward", true, || route.target.to_string());
         Ok(Admission::Forward(Permit {
@@ -157,6 +102,12 @@ impl Gate {
         let (route, head) = (policy.route(index), asked.head);
         let presented = self.present(policy, route, head, ctx)?;
         self.limit(&route.before_authn, counted.map(|counted| &*counted.before_authn), route, ctx)?;
+        let nothing = matches!(presented, Some(Found::Nothing(_)));
+        if nothing && head.upgrade == Upgrade::WebSocket && route.accepts.contains(&Scheme::FirstMessage) {
+            ctx.step("authentication", true, || "the first message has to log in".to_owned());
+            ctx.awaits_login = true;
+            return validate(route, head, ctx);
+        }
         self.accept(policy, presented, route, ctx)?;
         authz::authorize(route, policy.pattern(index), asked, ctx)?;
         name_device(policy, route, head, ctx)?;
@@ -166,7 +117,7 @@ impl Gate {
     }
 
     /// Applies the limits of one stage; the tightest is shown, the first enforced refusal ends it.
-    fn limit(
+    pub(crate) fn limit(
         &self,
         rules: &[LimitRule],
         counted_already: Option<&[LimitRule]>,
@@ -229,7 +180,18 @@ impl Gate {
         if route.accepts.is_empty() {
             return Ok(None);
         }
-        let scheme = match policy.authn.identify(&route.accepts, head, ctx.now) {
+        let found = policy.authn.identify(&route.accepts, head, ctx.now);
+        self.judged(policy, found, ctx).map(Some)
+    }
+
+    /// Ends it where a credential is not accepted, and counts a wrong one.
+    pub(crate) fn judged<'h>(
+        &self,
+        policy: &Policy,
+        found: Found<'h>,
+        ctx: &mut RequestContext,
+    ) -> Result<Found<'h>, Denial> {
+        let scheme = match found {
             Found::Wrong(scheme) => scheme,
             Found::Expired(scheme) => {
                 ctx.step("authentication", false, || format!("the {scheme} has expired"));
@@ -241,7 +203,7 @@ impl Gate {
             }
             found @ (Found::Proven(_) | Found::Nothing(_)) => {
                 ctx.proven = matches!(found, Found::Proven(_));
-                return Ok(Some(found));
+                return Ok(found);
             }
         };
         ctx.step("authentication", false, || format!("the {scheme} is wrong"));
@@ -263,7 +225,7 @@ impl Gate {
     /// Takes the identity that a credential proves. An address over the limit of wrong credentials gets an
     /// answer only for those that succeeded from there within the hour: nobody is locked out by a neighbour
     /// who guesses, and a guess that hits does not show.
-    fn accept(
+    pub(crate) fn accept(
         &self,
         policy: &Policy,
         presented: Option<Found<'_>>,
@@ -335,7 +297,7 @@ impl Gate {
 
 /// Finds out which device is named, where a limit of the route counts by it; one that counts by nothing else
 /// needs a name.
-fn name_device(
+pub(crate) fn name_device(
     policy: &Policy,
     route: &Route,
     head: &Head<'_>,

@@ -25,6 +25,7 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode};
 use http_body_util::{Either, Full};
+use portcullis_core::identity::Scheme;
 use portcullis_core::{Denial, Field, Head, Identity, Now, Upgrade};
 use tower_layer::Layer;
 use tower_service::Service;
@@ -163,6 +164,11 @@ impl Shared {
                 request.headers_mut().remove("x-request-id");
                 put(request.headers_mut(), "x-request-id", ctx.request_id.as_bytes());
                 (Ok(()), ctx)
+            }
+            // A layer sees no message: here a WebSocket has to prove itself by its handshake.
+            Ok(Admission::Login(_)) => {
+                let denial = Denial::MissingCredential(Scheme::FirstMessage);
+                (Err(Box::new((self.policy.reply(&denial, &ctx), false))), ctx)
             }
             Ok(Admission::Preflight) => (Err(Box::new((Reply::preflight(), true))), ctx),
             Err(denial) => (Err(Box::new((self.policy.reply(&denial, &ctx), false))), ctx),

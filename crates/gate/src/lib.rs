@@ -6,6 +6,7 @@
 //! takes.
 #![warn(missing_docs)]
 
+mod admission;
 pub mod authn;
 pub mod authz;
 pub mod context;
@@ -15,6 +16,7 @@ pub mod gate;
 pub mod headers;
 pub mod layer;
 pub mod limit;
+mod login;
 pub mod onward;
 pub mod policy;
 pub mod reply;
@@ -22,8 +24,9 @@ pub mod seal;
 pub mod trail;
 pub mod validate;
 
+pub use admission::{Admission, Permit, Unproven};
 pub use context::RequestContext;
-pub use gate::{Admission, Gate, Permit};
+pub use gate::Gate;
 pub use policy::{Policy, Route, Target};
 pub use reply::Reply;
 pub use seal::Sealing;

@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use portcullis_core::identity::Scheme;
+use portcullis_core::quota::Rate;
 use portcullis_core::route::{Conflict, Methods, Pattern, RouteTable};
 use portcullis_core::{Denial, Identity};
 
@@ -14,7 +15,7 @@ use crate::edge::Edge;
 use crate::headers::Headers;
 use crate::limit::LimitRule;
 use crate::onward;
-use crate::reply::{Replies, Reply};
+use crate::reply::{Farewell, Replies, Reply};
 use crate::validate;
 
 /// Where a permitted request goes.
@@ -95,6 +96,34 @@ pub struct WebSocketRules {
     /// The largest message from the client in bytes, as it travels; 0 for any. Where there is one, the framing
     /// is checked too, and no extension (compression) is negotiated.
     pub max_message: u64,
+    /// Milliseconds from the answer to the handshake to the whole first message, where that has to log in.
+    pub auth_timeout_ms: u64,
+    /// How many messages a client may send, each connection for itself; none for any.
+    pub messages: Option<MessageRule>,
+    /// How many of one address (IPv6 by /64) may be open at once; 0 for no cap of its own.
+    pub connections_per_ip: u32,
+    /// How many of one user; 0 for no cap of its own.
+    pub connections_per_user: u32,
+    /// How many of one path, as one account is in `/orders/{account}`; 0 for no cap of its own.
+    pub connections_per_path: u32,
+    /// Milliseconds between two pings of the gateway to a client; one that answers none is closed. 0 for none.
+    pub ping_ms: u64,
+}
+
+/// How many messages in how long.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MessageRule {
+    /// The rate.
+    pub rate: Rate,
+    /// Whether more are only noted.
+    pub observe: bool,
+}
+
+impl WebSocketRules {
+    /// Whether the frames of the client are read.
+    pub fn meters(&self) -> bool {
+        self.max_message != 0 || self.messages.is_some()
+    }
 }
 
 /// Which answers of the application are replaced by a reply without details.
@@ -269,6 +298,11 @@ impl Policy {
     /// Whether an answer of the application with this status is replaced. What our own endpoints say stands.
     pub fn replaces(&self, ctx: &RequestContext, status: u16) -> bool {
         self.replace_errors.replaces(status) && !matches!(self.route(ctx.route).target, Target::Inside(_))
+    }
+
+    /// How `denial` is told over a WebSocket whose handshake was answered.
+    pub fn farewell(&self, denial: &Denial, ctx: &RequestContext) -> Farewell {
+        self.replies.farewell(denial, ctx)
     }
 
     /// The answer in place of one of the application's.

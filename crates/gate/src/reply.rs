@@ -11,7 +11,7 @@ use portcullis_core::quota::Verdict;
 use crate::context::RequestContext;
 use template::{Slot, fill};
 
-pub use template::{Template, UnknownPlaceholder};
+pub use template::{Parting, Template, UnknownPlaceholder};
 
 /// An answer that the gateway gives itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,6 +41,17 @@ impl Reply {
     }
 }
 
+/// How a refusal is told over an open WebSocket.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Farewell {
+    /// A text message before the end.
+    pub message: Option<Vec<u8>>,
+    /// The status code of the close frame.
+    pub code: u16,
+    /// Its reason.
+    pub reason: Box<str>,
+}
+
 struct Values<'a> {
     ctx: &'a RequestContext,
     status: u16,
@@ -66,6 +77,14 @@ impl Values<'_> {
             Slot::Status => number(out, u64::from(self.status)),
         }
     }
+}
+
+fn values<'a>(denial: &Denial, ctx: &'a RequestContext) -> Values<'a> {
+    let verdict = match denial {
+        Denial::RateLimited(verdict) | Denial::TooManyFailures(verdict) => Some(*verdict),
+        _ => None,
+    };
+    Values { ctx, status: denial.status(), code: denial.code(), detail: denial.detail(), verdict }
 }
 
 /// The window in the words clients of slowapi know: `1 minute`, `5 minute`, `1 hour`.
@@ -113,12 +132,7 @@ impl Replies {
 
     /// The answer that says `denial`.
     pub fn denial(&self, denial: &Denial, ctx: &RequestContext) -> Reply {
-        let verdict = match denial {
-            Denial::RateLimited(verdict) | Denial::TooManyFailures(verdict) => Some(*verdict),
-            _ => None,
-        };
-        let values =
-            Values { ctx, status: denial.status(), code: denial.code(), detail: denial.detail(), verdict };
+        let values = values(denial, ctx);
         let mut reply = self.render(&values);
         reply.close = denial.closes();
         match denial {
@@ -133,6 +147,7 @@ impl Replies {
             Denial::TooManyConnections | Denial::Draining | Denial::AuthenticationUnavailable => {
                 reply.fields.push(("Retry-After".into(), "1".into()));
             }
+            Denial::WebSocketVersion => reply.fields.push(("Sec-WebSocket-Version".into(), "13".into())),
             Denial::MethodNotAllowed => reply.fields.push(("Allow".into(), ctx.allow.clone().into())),
             Denial::Malformed(_)
             | Denial::NotImplemented(_)
@@ -144,6 +159,9 @@ impl Replies {
             | Denial::Invalid(_)
             | Denial::ExpectationFailed
             | Denial::UnknownRoute
+            | Denial::LoginTimeout
+            | Denial::LoginMalformed
+            | Denial::LoginExpected
             | Denial::InsufficientRole
             | Denial::OutOfScope
             | Denial::MissingDevice
@@ -156,6 +174,22 @@ impl Replies {
             | Denial::Internal => {}
         }
         reply
+    }
+
+    /// How `denial` is told over a WebSocket whose handshake was answered.
+    pub fn farewell(&self, denial: &Denial, ctx: &RequestContext) -> Farewell {
+        let values = values(denial, ctx);
+        let template = self.templates.iter().find(|(code, _)| *code == values.code);
+        let parting = template.and_then(|(_, template)| template.parting());
+        let message = parting.and_then(|parting| parting.message.as_ref());
+        Farewell {
+            message: message.map(|pieces| fill(pieces, |slot, out| values.write(slot, out))),
+            code: parting.and_then(|parting| parting.code).unwrap_or_else(|| denial.close_code()),
+            reason: match parting.and_then(|parting| parting.reason.clone()) {
+                Some(reason) => reason,
+                None => values.code.into(),
+            },
+        }
     }
 
     /// What the log says of the refusal with that code, where the configuration says it.
@@ -220,6 +254,7 @@ fn challenge(scheme: Scheme) -> &'static str {
         Scheme::ApiKey => "ApiKey",
         Scheme::Bearer => "Bearer",
         Scheme::Session => "Session",
+        Scheme::FirstMessage => "FirstMessage",
     }
 }
 
@@ -241,6 +276,7 @@ pub fn reason_phrase(status: u16) -> &'static str {
         417 => "Expectation Failed",
         422 => "Unprocessable Content",
         429 => "Too Many Requests",
+        426 => "Upgrade Required",
         431 => "Request Header Fields Too Large",
         500 => "Internal Server Error",
         501 => "Not Implemented",

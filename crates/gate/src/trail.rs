@@ -110,7 +110,9 @@ impl Trail {
         }
         let Some(denial) = denial else { return };
         let Some((kind, details)) = event_of(denial, ctx) else { return };
-        let details = policy.replies.log(denial.code()).unwrap_or(&details);
+        // The words of the configuration are about a request, and a WebSocket has been answered by then.
+        let words = policy.replies.log(denial.code()).filter(|_| !ctx.awaits_login);
+        let details = words.unwrap_or(&details);
         recorder.security(&SecurityEvent {
             kind,
             unix_ms: ctx.now.unix_ms,
@@ -162,6 +164,17 @@ fn shortened(part: &str) -> &str {
 pub(crate) fn event_of(denial: &Denial, ctx: &RequestContext) -> Option<(EventKind, Cow<'static, str>)> {
     let address = ctx.client.address;
     let event = match denial {
+        Denial::MissingCredential(_)
+        | Denial::InvalidCredential(_)
+        | Denial::ExpiredCredential(_)
+        | Denial::LoginTimeout
+        | Denial::LoginMalformed
+        | Denial::LoginExpected
+            if ctx.awaits_login =>
+        {
+            let how = denial.detail();
+            (EventKind::WebSocketAuthFailed, format!("WebSocket login failed from {address}: {how}").into())
+        }
         // The words of the applications: whoever searches for them finds missing ones too.
         Denial::MissingCredential(scheme) => (
             EventKind::AuthAttempt { success: false },
@@ -214,6 +227,10 @@ pub(crate) fn event_of(denial: &Denial, ctx: &RequestContext) -> Option<(EventKi
         | Denial::ExpectationFailed
         | Denial::UnknownRoute
         | Denial::MethodNotAllowed
+        | Denial::WebSocketVersion
+        | Denial::LoginTimeout
+        | Denial::LoginMalformed
+        | Denial::LoginExpected
         | Denial::MissingDevice
         | Denial::AuthenticationUnavailable
         | Denial::UpstreamUnreachable
@@ -231,5 +248,6 @@ fn spoken(scheme: Scheme) -> &'static str {
         Scheme::Bearer => "access token",
         Scheme::Session => "session",
         Scheme::IngestToken => "ingest token",
+        Scheme::FirstMessage => "first message",
     }
 }

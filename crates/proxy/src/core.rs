@@ -19,6 +19,7 @@ use portcullis_gate::{Gate, Policy};
 use crate::buffers::Buffers;
 use crate::pool::Pool;
 use crate::settings::Settings;
+use crate::sockets::Sockets;
 
 /// One configuration in force: what is decided, and how bytes go. Swapped whole.
 #[derive(Debug)]
@@ -38,7 +39,7 @@ pub struct Shared {
     version: AtomicU64,
     draining: AtomicBool,
     census: Census,
-    tunnels: Mutex<HashMap<Box<str>, u32>>,
+    pub(crate) sockets: Sockets,
     /// Whether each upstream of the snapshot could last be reached, for the health endpoint.
     unreachable: AtomicU64,
     store: AtomicU8,
@@ -64,7 +65,7 @@ impl Shared {
             version: AtomicU64::new(0),
             draining: AtomicBool::new(false),
             census: Census::default(),
-            tunnels: Mutex::default(),
+            sockets: Sockets::default(),
             unreachable: AtomicU64::new(0),
             store: AtomicU8::new(0),
         }
@@ -99,17 +100,6 @@ impl Shared {
     /// How many connections are open.
     pub fn connections(&self) -> usize {
         self.census.total.load(Ordering::Relaxed)
-    }
-
-    /// Lets an upgraded connection in, if its route holds fewer than `cap` (0 for no cap).
-    pub fn open_tunnel(self: &Arc<Self>, route: &str, cap: u32) -> Option<Tunneled> {
-        let mut tunnels = self.tunnels.lock().unwrap_or_else(PoisonError::into_inner);
-        let open = tunnels.entry(route.into()).or_default();
-        if cap != 0 && *open >= cap {
-            return None;
-        }
-        *open += 1;
-        Some(Tunneled { shared: Arc::clone(self), route: route.into() })
     }
 
     /// Notes whether the upstream with this index could be reached.
@@ -155,25 +145,6 @@ pub struct Entered {
 impl Drop for Entered {
     fn drop(&mut self) {
         self.shared.census.leave(self.prefix);
-    }
-}
-
-/// An upgraded connection that counts while this lives.
-#[derive(Debug)]
-pub struct Tunneled {
-    shared: Arc<Shared>,
-    route: Box<str>,
-}
-
-impl Drop for Tunneled {
-    fn drop(&mut self) {
-        let mut tunnels = self.shared.tunnels.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(open) = tunnels.get_mut(&self.route) {
-            *open -= 1;
-            if *open == 0 {
-                tunnels.remove(&self.route);
-            }
-        }
     }
 }
 

@@ -32,6 +32,8 @@ pub enum Outcome {
     Forward(String),
     /// The gateway answers by itself.
     Own,
+    /// The gateway answers the handshake, and waits for the login in the first message.
+    Login,
     /// The gateway answers the preflight.
     Preflight,
     /// It is refused.
@@ -44,6 +46,7 @@ impl Outcome {
         match self {
             Outcome::Forward(_) => None,
             Outcome::Own | Outcome::Preflight => Some(200),
+            Outcome::Login => Some(101),
             Outcome::Denied(denial) => Some(denial.status()),
         }
     }
@@ -52,7 +55,7 @@ impl Outcome {
     pub fn code(&self) -> Option<&'static str> {
         match self {
             Outcome::Denied(denial) => Some(denial.code()),
-            Outcome::Forward(_) | Outcome::Own | Outcome::Preflight => None,
+            Outcome::Forward(_) | Outcome::Own | Outcome::Login | Outcome::Preflight => None,
         }
     }
 }
@@ -82,6 +85,7 @@ pub fn explain(
         let outcome = match gate.admit(policy, head, &mut ctx) {
             Err(denial) => Outcome::Denied(denial),
             Ok(Admission::Preflight) => Outcome::Preflight,
+            Ok(Admission::Login(_)) => Outcome::Login,
             Ok(Admission::Forward(permit)) => {
                 let route = permit.route(policy);
                 match (route.target, request.body) {

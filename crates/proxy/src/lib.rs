@@ -16,6 +16,7 @@ pub mod listen;
 mod own;
 mod pool;
 pub mod settings;
+mod sockets;
 pub mod supervisor;
 mod toward;
 mod tunnel;

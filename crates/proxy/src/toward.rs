@@ -11,7 +11,7 @@ use portcullis_core::{Field, Head, Identity, Upgrade};
 use portcullis_gate::authn::cookies;
 use portcullis_gate::context::RequestContext;
 use portcullis_gate::{Policy, Route};
-use portcullis_wire::{Body, Known};
+use portcullis_wire::{Body, Handshake, Known};
 
 /// Everything a request head towards the application is made of.
 #[derive(Debug, Clone, Copy)]
@@ -32,6 +32,8 @@ pub struct Toward<'a> {
     pub upgrade: Option<&'a str>,
     /// Whether the body was held: whoever waits for `100 Continue` got it from the gateway.
     pub held: bool,
+    /// The handshake that the gateway answered itself: the application is asked for no more than was promised.
+    pub handshake: Option<&'a Handshake>,
     /// What to name in `Host` when the client named nothing (HTTP/1.0).
     pub fallback_host: &'a str,
 }
@@ -52,7 +54,8 @@ impl Toward<'_> {
         out.extend_from_slice(host.as_bytes());
         out.extend_from_slice(b"\r\n");
         let nominated = nominates(head);
-        let metered = head.upgrade == Upgrade::WebSocket && self.route.websocket.max_message != 0;
+        let metered =
+            head.upgrade == Upgrade::WebSocket && (self.route.websocket.meters() || self.handshake.is_some());
         let mut traced = false;
         for field in head.fields {
             if hop_by_hop(field.name)
@@ -66,6 +69,11 @@ impl Toward<'_> {
                 6 if self.held && field.name.eq_ignore_ascii_case("expect") => continue,
                 // Compressed messages could not be measured.
                 24 if metered && field.name.eq_ignore_ascii_case("sec-websocket-extensions") => continue,
+                22 if self.handshake.is_some()
+                    && field.name.eq_ignore_ascii_case("sec-websocket-protocol") =>
+                {
+                    continue;
+                }
                 12 if field.name.eq_ignore_ascii_case("x-request-id") => continue,
                 11 if field.name.eq_ignore_ascii_case("traceparent") => {
                     if traced || !is_traceparent(field.value) {
@@ -82,6 +90,9 @@ impl Toward<'_> {
                 _ => {}
             }
             put(out, field.name, field.value);
+        }
+        if let Some(protocol) = self.handshake.and_then(|handshake| handshake.protocol.as_deref()) {
+            put(out, "Sec-WebSocket-Protocol", protocol.as_bytes());
         }
         self.add(out);
         if !traced {

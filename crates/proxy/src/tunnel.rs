@@ -3,6 +3,8 @@
 //! Bytes go on unchanged. Where the messages of a WebSocket are limited, those of the client are cleared frame
 //! by frame before they go on, and both sides are told when the gateway ends it.
 
+mod direction;
+
 use std::borrow::Cow;
 use std::future::poll_fn;
 use std::pin::Pin;
@@ -14,10 +16,12 @@ use portcullis_core::event::EventKind;
 use portcullis_gate::authn::Tenure;
 use portcullis_gate::context::Note;
 use portcullis_gate::policy::WebSocketRules;
-use portcullis_gate::validate::websocket::{Boundary, CloseFrame, Meter, Violation};
+use portcullis_gate::validate::websocket::{Boundary, CloseFrame, OwnFrame, Violation};
 use tokio::io::AsyncWrite as _;
+use tokio::time::Instant;
 
-use crate::buffers::{Buffer, SMALL};
+use self::direction::{Direction, End, Guard};
+use crate::buffers::Buffer;
 use crate::core::Core;
 use crate::deadline::Deadline;
 use crate::io::Stream;
@@ -39,6 +43,8 @@ pub struct Relay<'a> {
     pub upstream: Stream,
     pub outbox: Buffer,
     pub rules: WebSocketRules,
+    /// What the application gets before anything of the client.
+    pub preface: Vec<u8>,
     /// Whether it is a WebSocket.
     pub framed: bool,
     /// What it was let in by, where that can end.
@@ -52,23 +58,37 @@ pub struct Passed {
     pub sent: u64,
     /// Bytes to the client.
     pub received: u64,
-    /// Why the gateway ended it, if it did.
+    /// What the client did for which the gateway ended it.
     pub violation: Option<Violation>,
+    /// Whether more messages came than a rule allows that refuses nobody.
+    pub exceeded: bool,
+    /// Whether the gateway ended it, and said so.
+    pub ended: bool,
     /// Whether it ended because what it was let in by did.
     pub revoked: bool,
 }
 
 /// The event that a violation is.
 pub fn note(violation: Violation) -> Note {
-    let reason = match violation {
-        Violation::TooBig => "websocket-message-too-big",
-        Violation::Protocol(_) => "websocket-framing",
+    let (kind, reason) = match violation {
+        Violation::TooBig => (EventKind::SuspiciousActivity, "websocket-message-too-big"),
+        Violation::Protocol(_) => (EventKind::SuspiciousActivity, "websocket-framing"),
+        Violation::TooMany => (EventKind::RateLimitExceeded, "websocket-messages"),
     };
+    let details = match kind {
+        EventKind::SuspiciousActivity => format!("Suspicious activity: WebSocket closed: {violation}"),
+        _ => format!("WebSocket closed: {violation}"),
+    };
+    Note { kind, reason, details: Cow::Owned(details), observed: false }
+}
+
+/// The event of a connection that sent more messages than a rule allows that refuses nobody.
+pub fn exceeded() -> Note {
     Note {
-        kind: EventKind::SuspiciousActivity,
-        reason,
-        details: Cow::Owned(format!("Suspicious activity: WebSocket closed: {violation}")),
-        observed: false,
+        kind: EventKind::RateLimitExceeded,
+        reason: "websocket-messages",
+        details: Cow::Borrowed("more messages than the rule allows, observed only"),
+        observed: true,
     }
 }
 
@@ -89,6 +109,10 @@ enum Stop {
     Over,
     /// Nothing moved for the idle time.
     Idle,
+    /// The client answers no ping.
+    Silent,
+    /// The gateway is shutting down.
+    Draining,
     /// The client sent what may not go on.
     Violation(Violation),
     /// What it was let in by has ended.
@@ -99,24 +123,28 @@ impl Relay<'_> {
     /// Relays until both directions have ended, one failed, nothing moved for the idle time, or the client sent
     /// what is not taken.
     pub async fn run(self, deadline: &mut Deadline) -> Passed {
-        let Relay { core, client, inbox, mut upstream, mut outbox, rules, framed, mut tenure } = self;
+        let Relay { core, client, inbox, mut upstream, mut outbox, rules, preface, framed, mut tenure } =
+            self;
         let idle = if rules.idle_ms == 0 { FOREVER } else { Duration::from_millis(rules.idle_ms) };
-        let metered = framed && rules.max_message != 0;
-        let guard = |guard: Guard| if metered { guard } else { Guard::None };
-        let mut up = Direction::new(guard(Guard::Client(Meter::new(rules.max_message, false))));
-        // Where a farewell may be due, it must stand between two frames of the application.
-        let followed = framed && (metered || tenure.is_some());
-        let mut down =
-            Direction::new(if followed { Guard::Application(Boundary::default()) } else { Guard::None });
-        deadline.set(idle);
+        let mut pulse = framed.then(|| Pulse::new(rules.ping_ms)).flatten();
+        // A frame of the gateway's own must stand between two others.
+        let mut up = Direction::new(if framed { Guard::of_client(&rules) } else { Guard::None });
+        up.preface = preface;
+        let mut down = Direction::new(if framed { Guard::Framed(Boundary::default()) } else { Guard::None });
+        let mut moved = (up.spoken(), down.bytes);
+        let mut moved_at = Instant::now();
+        deadline.set(pulse.as_ref().map_or(idle, |pulse| pulse.every.min(idle)));
         let stop = poll_fn(|cx| {
-            // The core wakes every connection when something was revoked.
+            // The core wakes every connection when something was revoked, and when it drains.
             if tenure.as_mut().is_some_and(|tenure| !tenure.holds(core.now())) {
                 return Poll::Ready(Stop::Revoked);
             }
             let before = up.bytes + down.bytes;
             let sent = up.poll(cx, core, client, inbox, &mut upstream);
-            let received = down.poll(cx, core, &mut upstream, &mut outbox, client);
+            // Half a ping must not be followed by something else.
+            let pinging = pulse.as_mut().is_some_and(|pulse| pulse.poll_write(cx, client).is_pending());
+            let received =
+                if pinging { Poll::Pending } else { down.poll(cx, core, &mut upstream, &mut outbox, client) };
             match (sent, received) {
                 (Poll::Ready(End::Violation(violation)), _) => {
                     return Poll::Ready(Stop::Violation(violation));
@@ -130,17 +158,51 @@ impl Relay<'_> {
             }
             if up.closed || down.closed {
                 deadline.set(FAREWELL.min(idle));
-            } else if up.bytes + down.bytes != before {
-                deadline.set(idle);
+                return deadline.poll(cx).map(|()| Stop::Idle);
             }
-            deadline.poll(cx).map(|()| Stop::Idle)
+            if framed && core.shared.is_draining() {
+                return Poll::Ready(Stop::Draining);
+            }
+            let Some(pulse) = &mut pulse else {
+                if up.bytes + down.bytes != before {
+                    deadline.set(idle);
+                }
+                return deadline.poll(cx).map(|()| Stop::Idle);
+            };
+            if moved != (up.spoken(), down.bytes) {
+                moved = (up.spoken(), down.bytes);
+                moved_at = Instant::now();
+            }
+            if up.bytes + down.bytes != before {
+                pulse.asked = false;
+                deadline.set(pulse.every);
+            }
+            loop {
+                let _ = pulse.poll_write(cx, client);
+                if deadline.poll(cx).is_pending() {
+                    return Poll::Pending;
+                }
+                let left = idle.saturating_sub(moved_at.elapsed());
+                if left.is_zero() {
+                    return Poll::Ready(Stop::Idle);
+                }
+                if pulse.asked {
+                    return Poll::Ready(Stop::Silent);
+                }
+                if down.is_between() {
+                    pulse.ask();
+                }
+                deadline.set(pulse.every.min(left));
+            }
         })
         .await;
         let violation = if let Stop::Violation(violation) = stop { Some(violation) } else { None };
         let farewell = match stop {
             Stop::Violation(violation) => Some((violation.code(), violation.reason())),
-            Stop::Idle if metered && !up.closed && !down.closed => Some((GOING_AWAY, "idle")),
+            Stop::Idle if framed && !up.closed && !down.closed => Some((GOING_AWAY, "idle")),
             Stop::Revoked if framed && !down.closed => Some((REVOKED, "revoked")),
+            Stop::Draining => Some((GOING_AWAY, "going away")),
+            Stop::Silent => Some((GOING_AWAY, "no pong")),
             Stop::Over | Stop::Idle | Stop::Revoked => None,
         };
         if let Some((code, reason)) = farewell {
@@ -162,182 +224,54 @@ impl Relay<'_> {
             .await;
         }
         core.buffers.discard(&mut outbox);
-        Passed { sent: up.bytes, received: down.bytes, violation, revoked: stop == Stop::Revoked }
+        Passed {
+            sent: up.bytes,
+            received: down.bytes,
+            violation,
+            exceeded: up.exceeded(),
+            ended: farewell.is_some(),
+            revoked: stop == Stop::Revoked,
+        }
     }
 }
 
-/// Who says which bytes of a direction may go on.
+/// The pings of the gateway: proof that a silent client is still there.
 #[derive(Debug)]
-enum Guard {
-    /// Nobody: all of them.
-    None,
-    /// They are the client's.
-    Client(Meter),
-    /// They are the application's.
-    Application(Boundary),
+struct Pulse {
+    every: Duration,
+    /// Whether a ping was sent that nothing has followed.
+    asked: bool,
+    /// What of it is still to be written.
+    due: Vec<u8>,
 }
 
-#[derive(Debug)]
-struct Direction {
-    guard: Guard,
-    /// How many bytes at the front of the buffer may go.
-    cleared: usize,
-    /// Whether the guard has not seen what is in the buffer.
-    fresh: bool,
-    violation: Option<Violation>,
-    ended: bool,
-    closed: bool,
-    unflushed: bool,
-    bytes: u64,
-}
-
-/// How a direction ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum End {
-    /// In order: the other side was told.
-    Orderly,
-    /// One side is gone.
-    Gone,
-    /// With bytes that may not go on; those before them went.
-    Violation(Violation),
-}
-
-impl Direction {
-    fn new(guard: Guard) -> Self {
-        Self {
-            guard,
-            cleared: 0,
-            fresh: true,
-            violation: None,
-            ended: false,
-            closed: false,
-            unflushed: false,
-            bytes: 0,
-        }
+impl Pulse {
+    fn new(every_ms: u64) -> Option<Self> {
+        (every_ms != 0).then(|| Self {
+            every: Duration::from_millis(every_ms),
+            asked: false,
+            due: Vec::new(),
+        })
     }
 
-    /// Moves bytes as far as they go.
-    fn poll(
-        &mut self,
-        cx: &mut Context<'_>,
-        core: &Core,
-        from: &mut Stream,
-        buffer: &mut Buffer,
-        to: &mut Stream,
-    ) -> Poll<End> {
-        if self.closed {
-            return Poll::Ready(End::Orderly);
-        }
-        loop {
-            if ready!(self.poll_cleared(cx, buffer, to)).is_err() {
-                return Poll::Ready(End::Gone);
-            }
-            if self.fresh && !buffer.is_empty() && self.violation.is_none() {
-                self.clear(buffer);
-                continue;
-            }
-            if ready!(self.poll_flush(cx, to)).is_err() {
-                return Poll::Ready(End::Gone);
-            }
-            if let Some(violation) = self.violation {
-                return Poll::Ready(End::Violation(violation));
-            }
-            if self.ended {
-                let _ = ready!(Pin::new(&mut *to).poll_shutdown(cx));
-                core.buffers.discard(buffer);
-                self.closed = true;
-                return Poll::Ready(End::Orderly);
-            }
-            core.buffers.attach(buffer, SMALL);
-            match from.poll_fill(cx, buffer) {
-                Poll::Pending => {
-                    core.buffers.detach(buffer);
-                    return Poll::Pending;
-                }
-                Poll::Ready(Ok(0)) => self.ended = true,
-                Poll::Ready(Ok(_)) => self.fresh = true,
-                Poll::Ready(Err(_)) => return Poll::Ready(End::Gone),
-            }
-        }
+    fn ask(&mut self) {
+        self.asked = true;
+        self.due = OwnFrame::ping().into_bytes();
     }
 
-    /// Asks the guard how much of what came may go.
-    fn clear(&mut self, buffer: &Buffer) {
-        self.fresh = false;
-        self.cleared = match &mut self.guard {
-            Guard::None => buffer.len(),
-            Guard::Client(meter) => {
-                let cleared = meter.clear(buffer.filled());
-                self.violation = cleared.violation;
-                cleared.bytes
+    /// Ready when nothing is due. A client that takes not even this is found out by the deadline.
+    fn poll_write(&mut self, cx: &mut Context<'_>, client: &mut Stream) -> Poll<()> {
+        while !self.due.is_empty() {
+            match ready!(client.poll_put(cx, &self.due)) {
+                Ok(count) => drop(self.due.drain(..count)),
+                Err(_) => self.due.clear(),
             }
-            Guard::Application(boundary) => boundary.clear(buffer.filled()),
-        };
-    }
-
-    /// Moves bytes to the end of the frame under way. Ready with `false` where that cannot be reached.
-    fn poll_finish(
-        &mut self,
-        cx: &mut Context<'_>,
-        core: &Core,
-        from: &mut Stream,
-        buffer: &mut Buffer,
-        to: &mut Stream,
-    ) -> Poll<bool> {
-        loop {
-            if ready!(self.poll_cleared(cx, buffer, to)).is_err() {
-                return Poll::Ready(false);
-            }
-            let Guard::Application(boundary) = &mut self.guard else { return Poll::Ready(false) };
-            self.cleared = boundary.finish(buffer.filled());
-            if self.cleared > 0 {
-                continue;
-            }
-            if !buffer.is_empty() || boundary.is_between() || self.ended {
-                return Poll::Ready(boundary.is_between() && !self.closed);
-            }
-            core.buffers.attach(buffer, SMALL);
-            match from.poll_fill(cx, buffer) {
-                Poll::Pending => return Poll::Pending,
-                Poll::Ready(Ok(0) | Err(_)) => return Poll::Ready(false),
-                Poll::Ready(Ok(_)) => {}
+            if self.due.is_empty() {
+                // What is not flushed now goes with the next bytes.
+                let _ = Pin::new(&mut *client).poll_flush(cx);
             }
         }
-    }
-
-    /// Whether a frame of the gateway's own may follow what the client sent.
-    fn is_between(&self) -> bool {
-        self.cleared == 0 && !self.ended && matches!(&self.guard, Guard::Client(meter) if meter.is_between())
-    }
-
-    fn poll_cleared(
-        &mut self,
-        cx: &mut Context<'_>,
-        buffer: &mut Buffer,
-        to: &mut Stream,
-    ) -> Poll<Result<(), ()>> {
-        while self.cleared > 0 {
-            match ready!(to.poll_put(cx, &buffer.filled()[..self.cleared])) {
-                Ok(count) => {
-                    buffer.consume(count);
-                    self.cleared -= count;
-                    self.bytes += count as u64;
-                    self.unflushed = true;
-                }
-                Err(_) => return Poll::Ready(Err(())),
-            }
-        }
-        Poll::Ready(Ok(()))
-    }
-
-    fn poll_flush(&mut self, cx: &mut Context<'_>, to: &mut Stream) -> Poll<Result<(), ()>> {
-        if self.unflushed {
-            if ready!(Pin::new(to).poll_flush(cx)).is_err() {
-                return Poll::Ready(Err(()));
-            }
-            self.unflushed = false;
-        }
-        Poll::Ready(Ok(()))
+        Poll::Ready(())
     }
 }
 

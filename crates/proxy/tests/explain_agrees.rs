@@ -258,6 +258,7 @@ fn ten_thousand_requests_are_served_as_explained() {
             Outcome::Forward(_) => (299, "ok".to_owned()),
             Outcome::Own => (200, "\"status\"".to_owned()),
             Outcome::Preflight => (200, "OK".to_owned()),
+            Outcome::Login => (101, String::new()),
             Outcome::Denied(denial) => (denial.status(), format!("/problems/{}\"", denial.code())),
         };
         assert_eq!(status, expected, "{request}\nexplained as {explained:#?}\nserved {body}");

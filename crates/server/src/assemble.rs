@@ -14,9 +14,9 @@ use portcullis_gate::headers::{self, HeaderRule, Headers};
 use portcullis_gate::limit::{self, LimitRule, Mode};
 use portcullis_gate::onward::{Assertions, Onward};
 use portcullis_gate::policy::{
-    Own, Parts, Policy, PolicyError, ReplaceErrors, Route, Target, UnknownRoutes, WebSocketRules,
+    MessageRule, Own, Parts, Policy, PolicyError, ReplaceErrors, Route, Target, UnknownRoutes, WebSocketRules,
 };
-use portcullis_gate::reply::{Replies, Template, UPSTREAM_ERROR};
+use portcullis_gate::reply::{Parting, Replies, Template, UPSTREAM_ERROR};
 use portcullis_gate::validate;
 use portcullis_proxy::{Bind, Caps, Endpoint, Inside, Listener, Settings, Snapshot, Upstream};
 
@@ -281,14 +281,26 @@ fn named_route(config: &Config, route: &model::Route) -> Route {
         pass_credentials: config.upstreams[route.upstream].pass_credentials,
         max_body: route.body_max,
         validate: route.validate.clone(),
-        websocket: WebSocketRules {
-            idle_ms: route.websocket.idle_timeout.map_or(0, |idle| idle.as_millis() as u64),
-            connections: route
-                .websocket
-                .connections
-                .map_or(0, |count| u32::try_from(count).unwrap_or(u32::MAX)),
-            max_message: route.websocket.max_message.unwrap_or(0),
-        },
+        websocket: websocket_rules(&route.websocket),
+    }
+}
+
+fn websocket_rules(from: &model::WebSocket) -> WebSocketRules {
+    let millis = |time: Duration| time.as_millis() as u64;
+    let count = |count: Option<usize>| count.map_or(0, |count| u32::try_from(count).unwrap_or(u32::MAX));
+    WebSocketRules {
+        idle_ms: from.idle_timeout.map_or(0, millis),
+        connections: count(from.connections),
+        max_message: from.max_message.unwrap_or(0),
+        auth_timeout_ms: millis(from.auth_timeout),
+        messages: from.messages.map(|messages| MessageRule {
+            rate: messages.rate,
+            observe: messages.mode == model::Mode::Observe,
+        }),
+        connections_per_ip: count(from.connections_per_ip),
+        connections_per_user: count(from.connections_per_user),
+        connections_per_path: count(from.connections_per_path),
+        ping_ms: from.ping.map_or(0, millis),
     }
 }
 
@@ -447,7 +459,13 @@ fn template(reply: &model::Reply) -> Result<Template, Problems> {
             .map_err(|error| Problems::from(Problem::new(&reply.origin, error.to_string())))?,
         None => Template::problem(),
     };
-    Ok(template.with_fields(&reply.headers).with_log(reply.log.as_deref().unwrap_or_default()))
+    let from = &reply.websocket;
+    let parting = Parting::new(from.message.as_deref(), from.close, from.reason.as_deref())
+        .map_err(|error| Problems::from(Problem::new(&reply.origin, error.to_string())))?;
+    Ok(template
+        .with_fields(&reply.headers)
+        .with_log(reply.log.as_deref().unwrap_or_default())
+        .with_parting(parting))
 }
 
 /// How long a shutdown waits for what is running.

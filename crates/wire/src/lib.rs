@@ -35,6 +35,7 @@ mod response;
 mod scan;
 mod target;
 mod trailer;
+mod websocket;
 pub mod write;
 
 pub use body::{BodyDecoder, MAX_CHUNK_LINE, MAX_TRAILERS, Piece};
@@ -46,3 +47,4 @@ pub use list::{lists, tokens};
 pub use request::{Preface, RequestHead, http2_preface, parse_request};
 pub use response::{ResponseHead, parse_response};
 pub use target::{Scheme, Target, split_target};
+pub use websocket::{Handshake, HandshakeError};

@@ -83,7 +83,7 @@ impl Kind {
     }
 
     /// Its folder and the program that runs it; installed where that has not been done yet.
-    fn prepared(self) -> (String, String) {
+    pub(super) fn prepared(self) -> (String, String) {
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("apps/prepare");
         let name = match self {
             Kind::FastApi => "fastapi",

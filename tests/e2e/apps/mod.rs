@@ -15,3 +15,8 @@ mod sockets;
 mod subjects;
 
 use behind::{Behind, Kind, Transport};
+
+/// The folder of the Express application with what it needs installed, and the program that runs it.
+pub(crate) fn express() -> (String, String) {
+    Kind::Express.prepared()
+}

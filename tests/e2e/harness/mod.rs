@@ -2,8 +2,10 @@
 
 mod accounts;
 mod application;
+mod chromium;
 mod clients;
 mod crowd;
+mod echo;
 mod gateway;
 mod http;
 mod http2;
@@ -22,8 +24,10 @@ mod wait;
 
 pub use accounts::{Accounts, Device, FreshKey, Login, PASSWORD, Session};
 pub use application::Application;
+pub use chromium::Page;
 pub use clients::clients;
 pub use crowd::{Crowd, Echoed, SocketCrowd, many_descriptors};
+pub use echo::{EchoServer, Handshake};
 pub use gateway::{Gateway, Launch, Outcome, Ran, binary};
 pub use http::{Connection, Request, Response};
 pub use http2::{H2Client, H2Outcome, Sender, h2_outcome};

@@ -50,6 +50,11 @@ impl Socket {
         let _ = self.socket.send(Message::text(text));
     }
 
+    /// Sends a binary message.
+    pub fn send_binary(&mut self, bytes: &[u8]) {
+        let _ = self.socket.send(Message::binary(bytes.to_vec()));
+    }
+
     /// Sends a text message in fragments of one byte each.
     pub fn send_in_fragments(&mut self, text: &str) {
         for (index, byte) in text.bytes().enumerate() {
@@ -71,6 +76,22 @@ impl Socket {
                 // A signal of a child that ended elsewhere in this process.
                 Err(Error::Io(error)) if error.kind() == std::io::ErrorKind::Interrupted => {}
                 Err(error) => panic!("no message: {error}"),
+            }
+        }
+    }
+
+    /// The next text message, or how it ended instead.
+    pub fn first(&mut self) -> Result<String, Ending> {
+        loop {
+            match self.socket.read() {
+                Ok(Message::Text(text)) => return Ok(text.to_string()),
+                Ok(Message::Close(Some(frame))) => {
+                    return Err(Ending::Closed(frame.code.into(), frame.reason.to_string()));
+                }
+                Ok(Message::Close(None)) => return Err(Ending::Closed(1005, String::new())),
+                Ok(_) => {}
+                Err(Error::Io(error)) if error.kind() == std::io::ErrorKind::Interrupted => {}
+                Err(_) => return Err(Ending::Gone),
             }
         }
     }

@@ -1,5 +1,6 @@
 //! Reloads and the end: what is open stays open, what is asked is answered.
 
+use std::io::Read as _;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 use std::time::{Duration, Instant};
@@ -222,7 +223,11 @@ fn the_end_waits_only_as_long_as_it_is_told() {
     upstream.wait_for_connections(2);
     gateway.ask_to_stop();
     assert_eq!(gateway.wait_for_exit().code(), Some(0));
-    assert!(forever.is_closed() && socket.is_closed());
+    assert!(forever.is_closed());
+    // It was told, and had its time.
+    let mut farewell = Vec::new();
+    socket.stream().read_to_end(&mut farewell).unwrap();
+    assert_eq!(farewell, [&[0x88, 12][..], &1001_u16.to_be_bytes(), b"going away"].concat());
 }
 
 #[test]

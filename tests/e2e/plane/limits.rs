@@ -422,7 +422,8 @@ fn a_websocket_on_which_nothing_passes_is_ended() {
     stream
         .write_all(b"GET /socket HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n")
         .unwrap();
-    let mut all = String::new();
-    stream.read_to_string(&mut all).unwrap();
-    assert!(all.starts_with("HTTP/1.1 101 "), "{all}");
+    let mut all = Vec::new();
+    stream.read_to_end(&mut all).unwrap();
+    assert!(all.starts_with(b"HTTP/1.1 101 "), "{}", String::from_utf8_lossy(&all));
+    assert!(all.ends_with(&[&[0x88, 6][..], &1001_u16.to_be_bytes(), b"idle"].concat()), "{all:x?}");
 }

@@ -10,6 +10,7 @@ mod key;
 mod logs;
 mod open;
 mod rate;
+mod snippet;
 mod socket;
 
 /// A key as the guide's generator makes one.

@@ -216,7 +216,7 @@ impl Directory {
                 }
                 None => Judgement::Rejected,
             },
-            Scheme::Bearer | Scheme::IngestToken => room.login(id, user, identity),
+            Scheme::Bearer | Scheme::IngestToken | Scheme::FirstMessage => room.login(id, user, identity),
         }
     }
 

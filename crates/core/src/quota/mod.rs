@@ -2,6 +2,7 @@
 //!
 //! `docs/limiter.md` states what is promised and why it holds.
 
+mod allowance;
 mod key;
 mod rate;
 mod recent;
@@ -11,6 +12,7 @@ mod window;
 
 use std::fmt;
 
+pub use allowance::Allowance;
 pub use key::{KeyPart, LimitKey};
 pub use rate::{LimitSpec, Rate, RateError, RateProblem, Unit};
 pub use recent::RecentSuccess;

@@ -32,7 +32,13 @@ impl UserKeys {
             Once::Repeated => return Outcome::Rejected,
             Once::Value(value) => value,
         };
-        if let Some(proven @ Outcome::Proven(_)) = self.shared.as_ref().map(|shared| shared.identify(head)) {
+        self.judge(presented, now)
+    }
+
+    /// Judges a key wherever it stood.
+    pub(super) fn judge<'a>(&self, presented: &'a [u8], now: Now) -> Outcome<'a> {
+        if let Some(proven @ Outcome::Proven(_)) = self.shared.as_ref().map(|shared| shared.judge(presented))
+        {
             return proven;
         }
         Outcome::of(self.directory.api_key(presented, now.unix_ms.cast_signed()), presented, false)

@@ -36,6 +36,11 @@ impl Bearer {
             Once::Value(value) => value,
         };
         let Some(token) = bearer(value) else { return Outcome::Absent };
+        self.judge(token, now)
+    }
+
+    /// Judges a token wherever it stood.
+    pub(super) fn judge<'a>(&self, token: &'a [u8], now: Now) -> Outcome<'a> {
         let now_ms = now.unix_ms.cast_signed();
         let judgement = match self.tokens.access(token, now_ms) {
             Ok(claims) => self.directory.bearer(&claims, now_ms),

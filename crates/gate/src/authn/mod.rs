@@ -7,6 +7,7 @@
 mod api_key;
 mod bearer;
 pub mod cookies;
+mod first_message;
 mod session;
 mod shared_secret;
 mod tenure;
@@ -22,6 +23,7 @@ use crate::context::Named;
 
 pub use api_key::UserKeys;
 pub use bearer::Bearer;
+pub use first_message::Presented;
 pub use session::Sessions;
 pub use shared_secret::SharedSecret;
 pub use tenure::Tenure;
@@ -153,6 +155,37 @@ impl Authn {
         Found::Nothing(accepts.first().copied().unwrap_or(Scheme::ApiKey))
     }
 
+    /// Judges what the first message of a WebSocket presents; none where neither API keys nor access tokens are
+    /// judged here at all.
+    pub(crate) fn login<'a>(&self, presented: &'a Presented, now: Now) -> Option<Found<'a>> {
+        let mut judges = false;
+        let mut found = Found::Nothing(Scheme::FirstMessage);
+        for authenticator in &self.authenticators {
+            let outcome = match (authenticator, presented) {
+                (Authenticator::UserKeys(keys), Presented::ApiKey(key)) => keys.judge(key.as_bytes(), now),
+                (Authenticator::SharedSecret(shared), Presented::ApiKey(key))
+                    if shared.scheme == Scheme::ApiKey =>
+                {
+                    shared.judge(key.as_bytes())
+                }
+                (Authenticator::Bearer(bearer), Presented::Token(token)) => {
+                    bearer.judge(token.as_bytes(), now)
+                }
+                _ => Outcome::Absent,
+            };
+            let scheme = authenticator.scheme();
+            judges |= matches!(scheme, Scheme::ApiKey | Scheme::Bearer);
+            match outcome {
+                Outcome::Absent => {}
+                Outcome::Proven(proof) => found = Found::Proven(proof),
+                Outcome::Expired => found = Found::Expired(scheme),
+                Outcome::Rejected => found = Found::Wrong(scheme),
+                Outcome::Unavailable => found = Found::Unavailable(scheme),
+            }
+        }
+        judges.then_some(found)
+    }
+
     /// Whether the field `name` carries a credential that this gateway judges.
     pub fn is_credential(&self, name: &str) -> bool {
         self.authenticators.iter().any(|one| one.field().eq_ignore_ascii_case(name))
@@ -196,7 +229,8 @@ impl Authn {
 
     /// Whether any authenticator stands for `scheme`.
     pub fn knows(&self, scheme: Scheme) -> bool {
-        self.authenticators.iter().any(|one| one.scheme() == scheme)
+        // A first message holds what others judge, or anything where nothing is asked for.
+        scheme == Scheme::FirstMessage || self.authenticators.iter().any(|one| one.scheme() == scheme)
     }
 
     fn sessions(&self) -> Option<&Sessions> {

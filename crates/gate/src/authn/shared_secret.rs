@@ -48,6 +48,11 @@ impl SharedSecret {
             Once::Repeated => return Outcome::Rejected,
             Once::Value(value) => value,
         };
+        self.judge(presented)
+    }
+
+    /// Judges a secret wherever it stood.
+    pub(super) fn judge<'a>(&self, presented: &'a [u8]) -> Outcome<'a> {
         // Every secret is compared, so that the time taken does not tell which one was nearly right.
         let mut proven = None;
         for (secret, identity) in &self.accepted {

@@ -11,6 +11,28 @@ pub struct Template {
     pub(super) pieces: Option<Vec<Piece>>,
     /// What the log says of it; empty for the gateway's own words.
     log: Box<str>,
+    /// How it is told over a WebSocket.
+    parting: Option<Parting>,
+}
+
+/// How a refusal is told over a WebSocket, where the configuration says it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Parting {
+    pub(super) message: Option<Vec<Piece>>,
+    pub(super) code: Option<u16>,
+    pub(super) reason: Option<Box<str>>,
+}
+
+impl Parting {
+    /// A message in the form of [`Template::new`] before the close frame, its status code and its reason; none for
+    /// the gateway's own.
+    pub fn new(
+        message: Option<&str>,
+        code: Option<u16>,
+        reason: Option<&str>,
+    ) -> Result<Self, UnknownPlaceholder> {
+        Ok(Self { message: message.map(pieces).transpose()?, code, reason: reason.map(Into::into) })
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -67,49 +89,21 @@ impl Template {
     /// Reads a template. `{name}` is a placeholder where `name` is made of small letters and `_`; every
     /// other brace is text, so JSON stands as it is.
     pub fn new(content_type: &str, body: &str) -> Result<Self, UnknownPlaceholder> {
-        let mut pieces = Vec::new();
-        let mut rest = body;
-        let mut text = String::new();
-        while let Some(open) = rest.find('{') {
-            let after = &rest[open + 1..];
-            let name_len =
-                after.bytes().take_while(|byte| byte.is_ascii_lowercase() || *byte == b'_').count();
-            text.push_str(&rest[..open]);
-            if name_len > 0 && after.as_bytes().get(name_len) == Some(&b'}') {
-                let name = &after[..name_len];
-                let Some((_, slot)) = Slot::ALL.iter().find(|(known, _)| *known == name) else {
-                    let valid = Slot::ALL.map(|(known, _)| format!("{{{known}}}")).join(" ");
-                    return Err(UnknownPlaceholder { name: name.to_owned(), valid });
-                };
-                if !text.is_empty() {
-                    pieces.push(Piece::Text(std::mem::take(&mut text).into()));
-                }
-                pieces.push(Piece::Slot(*slot));
-                rest = &after[name_len + 1..];
-            } else {
-                text.push('{');
-                rest = after;
-            }
-        }
-        text.push_str(rest);
-        if !text.is_empty() {
-            pieces.push(Piece::Text(text.into()));
-        }
-        Ok(Self {
-            content_type: content_type.into(),
-            fields: Vec::new(),
-            pieces: Some(pieces),
-            log: "".into(),
-        })
+        Ok(Self { pieces: Some(pieces(body)?), ..Self::of(content_type) })
     }
 
     /// The gateway's own body, to which fields may be added.
     pub fn problem() -> Self {
+        Self::of("application/problem+json")
+    }
+
+    fn of(content_type: &str) -> Self {
         Self {
-            content_type: "application/problem+json".into(),
+            content_type: content_type.into(),
             fields: Vec::new(),
             pieces: None,
             log: "".into(),
+            parting: None,
         }
     }
 
@@ -126,6 +120,17 @@ impl Template {
     pub fn with_log(mut self, words: &str) -> Self {
         self.log = words.into();
         self
+    }
+
+    /// The same, told over a WebSocket in its own way.
+    #[must_use]
+    pub fn with_parting(mut self, parting: Parting) -> Self {
+        self.parting = Some(parting);
+        self
+    }
+
+    pub(super) fn parting(&self) -> Option<&Parting> {
+        self.parting.as_ref()
     }
 
     /// What the log says of it; none for the gateway's own words.
@@ -149,6 +154,37 @@ impl Template {
         let pieces = self.pieces.as_ref()?;
         Some(fill(pieces, |slot, out| write(slot.name(), out)))
     }
+}
+
+fn pieces(body: &str) -> Result<Vec<Piece>, UnknownPlaceholder> {
+    let mut pieces = Vec::new();
+    let mut rest = body;
+    let mut text = String::new();
+    while let Some(open) = rest.find('{') {
+        let after = &rest[open + 1..];
+        let name_len = after.bytes().take_while(|byte| byte.is_ascii_lowercase() || *byte == b'_').count();
+        text.push_str(&rest[..open]);
+        if name_len > 0 && after.as_bytes().get(name_len) == Some(&b'}') {
+            let name = &after[..name_len];
+            let Some((_, slot)) = Slot::ALL.iter().find(|(known, _)| *known == name) else {
+                let valid = Slot::ALL.map(|(known, _)| format!("{{{known}}}")).join(" ");
+                return Err(UnknownPlaceholder { name: name.to_owned(), valid });
+            };
+            if !text.is_empty() {
+                pieces.push(Piece::Text(std::mem::take(&mut text).into()));
+            }
+            pieces.push(Piece::Slot(*slot));
+            rest = &after[name_len + 1..];
+        } else {
+            text.push('{');
+            rest = after;
+        }
+    }
+    text.push_str(rest);
+    if !text.is_empty() {
+        pieces.push(Piece::Text(text.into()));
+    }
+    Ok(pieces)
 }
 
 pub(super) fn fill(pieces: &[Piece], mut write: impl FnMut(Slot, &mut String)) -> Vec<u8> {

@@ -8,10 +8,13 @@
 //! Sizes are counted as they travel. Where compression (RFC 7692) is negotiated, a small message may unfold
 //! into a large one: where messages are limited, keep `Sec-WebSocket-Extensions` from the application.
 
-use std::fmt;
-
+mod message;
 #[cfg(test)]
 mod tests;
+
+use std::fmt;
+
+pub use message::{FirstMessage, Found, OwnFrame, Read};
 
 /// The longest header of a frame from a client: two bytes, eight of length, four of the masking key.
 pub const LONGEST_HEADER: usize = 14;
@@ -27,6 +30,8 @@ pub struct Meter {
     message: Option<u64>,
     /// The client has sent its close frame.
     closed: bool,
+    /// Bytes of pongs, as announced so far.
+    pong_bytes: u64,
     violation: Option<Violation>,
 }
 
@@ -47,6 +52,8 @@ pub struct Cleared {
 pub enum Violation {
     /// The message is, or will be, larger than allowed.
     TooBig,
+    /// More messages came than are allowed in a time.
+    TooMany,
     /// The bytes are not what RFC 6455 lets a client send.
     Protocol(Breach),
 }
@@ -77,10 +84,11 @@ pub enum Breach {
 }
 
 impl Violation {
-    /// The status code of the close frame (RFC 6455 section 7.4.1).
+    /// The status code of the close frame (RFC 6455 section 7.4.1, and of the range for applications).
     pub fn code(self) -> u16 {
         match self {
             Violation::TooBig => 1009,
+            Violation::TooMany => 4429,
             Violation::Protocol(_) => 1002,
         }
     }
@@ -89,6 +97,7 @@ impl Violation {
     pub fn reason(self) -> &'static str {
         match self {
             Violation::TooBig => "message too big",
+            Violation::TooMany => "too many messages",
             Violation::Protocol(breach) => breach.reason(),
         }
     }
@@ -121,13 +130,26 @@ impl Meter {
     /// A meter that lets messages of up to `max_message` bytes pass (`u64::MAX` for any). `compressed` says
     /// that the handshake settled on permessage-deflate, which gives the first reserved bit its meaning.
     pub fn new(max_message: u64, compressed: bool) -> Self {
-        Self { max_message, compressed, payload_left: 0, message: None, closed: false, violation: None }
+        Self {
+            max_message,
+            compressed,
+            payload_left: 0,
+            message: None,
+            closed: false,
+            pong_bytes: 0,
+            violation: None,
+        }
     }
 
     /// Judges the bytes that were read and not yet forwarded: the rest of what an earlier call left, and what
     /// came since. Bytes that a call has cleared must not be shown again. After a violation nothing is
     /// cleared any more.
     pub fn clear(&mut self, bytes: &[u8]) -> Cleared {
+        self.clear_counted(bytes, || true)
+    }
+
+    /// The same, where `begins` is asked at the first frame of each message whether it may come at all.
+    pub fn clear_counted(&mut self, bytes: &[u8], mut begins: impl FnMut() -> bool) -> Cleared {
         let mut cleared = Cleared { bytes: 0, messages: 0, violation: self.violation };
         while cleared.violation.is_none() {
             let rest = &bytes[cleared.bytes..];
@@ -138,6 +160,9 @@ impl Meter {
                 // More payload or the rest of the header is still to come.
                 Ok(None) => break,
                 Ok(Some(header)) => match self.admit(&header) {
+                    Ok(()) if matches!(header.opcode, TEXT | BINARY) && !begins() => {
+                        self.violation = Some(Violation::TooMany);
+                    }
                     Ok(()) => {
                         cleared.bytes += header.size;
                         cleared.messages += u32::from(matches!(header.opcode, TEXT | BINARY));
@@ -155,6 +180,11 @@ impl Meter {
     /// Whether a frame of the gateway's own may follow what was cleared: no frame is under way.
     pub fn is_between(&self) -> bool {
         self.payload_left == 0
+    }
+
+    /// How many of the bytes that were cleared are pongs, whose payload may still be to come.
+    pub fn pong_bytes(&self) -> u64 {
+        self.pong_bytes
     }
 
     /// Whether the client has sent its close frame.
@@ -200,6 +230,9 @@ impl Meter {
         }
         if header.length > LONGEST_CONTROL as u64 {
             return breach(Breach::LongControl);
+        }
+        if header.opcode == PONG {
+            self.pong_bytes += header.size as u64 + header.length;
         }
         if header.opcode == CLOSE {
             if header.length == 1 {
@@ -279,43 +312,61 @@ impl Header {
     }
 }
 
-/// Finds where the frames of the application end, so that something of the gateway's can stand between two.
+/// Follows frames that nobody judges, so that one of the gateway's own can stand between two of them.
 #[derive(Debug, Clone, Default)]
 pub struct Boundary {
     payload_left: u64,
+    /// What has come of a header that is not whole.
+    header: [u8; LONGEST_HEADER],
+    header_len: usize,
     /// What came is no frame: where the next one begins cannot be told any more.
     lost: bool,
 }
 
 impl Boundary {
-    /// How many of these bytes, from the first, may be forwarded now: all but the beginning of a frame header.
-    /// Show the others again, with what follows them.
-    pub fn clear(&mut self, bytes: &[u8]) -> usize {
-        let mut cleared = 0;
-        while !self.lost {
-            cleared += self.finish(&bytes[cleared..]);
-            match Header::read(&bytes[cleared..]) {
-                Ok(None) => return cleared,
+    /// Follows these bytes, all of which go on.
+    pub fn follow(&mut self, bytes: &[u8]) {
+        self.advance(bytes, false);
+    }
+
+    /// How many of these bytes, from the first, belong to the frame under way; they count as followed.
+    pub fn finish(&mut self, bytes: &[u8]) -> usize {
+        self.advance(bytes, true)
+    }
+
+    /// Whether a frame of the gateway's own may follow.
+    pub fn is_between(&self) -> bool {
+        self.payload_left == 0 && self.header_len == 0 && !self.lost
+    }
+
+    /// Whether what came is no frame, so that no end of one can be found any more.
+    pub fn is_lost(&self) -> bool {
+        self.lost
+    }
+
+    fn advance(&mut self, bytes: &[u8], to_the_end_of_one: bool) -> usize {
+        let mut at = 0;
+        while at < bytes.len() && !self.lost && !(to_the_end_of_one && self.is_between()) {
+            let rest = &bytes[at..];
+            if self.payload_left > 0 {
+                let payload = usize::try_from(self.payload_left).unwrap_or(usize::MAX).min(rest.len());
+                self.payload_left -= payload as u64;
+                at += payload;
+                continue;
+            }
+            self.header[self.header_len] = rest[0];
+            self.header_len += 1;
+            at += 1;
+            match Header::read(&self.header[..self.header_len]) {
+                Ok(None) => {}
                 Ok(Some(header)) => {
-                    cleared += header.size;
+                    self.header_len = 0;
                     self.payload_left = header.length;
                 }
                 Err(_) => self.lost = true,
             }
         }
-        bytes.len()
-    }
-
-    /// How many of these bytes, from the first, belong to the frame under way; they count as forwarded.
-    pub fn finish(&mut self, bytes: &[u8]) -> usize {
-        let payload = usize::try_from(self.payload_left).unwrap_or(usize::MAX).min(bytes.len());
-        self.payload_left -= payload as u64;
-        payload
-    }
-
-    /// Whether a frame of the gateway's own may follow what was cleared.
-    pub fn is_between(&self) -> bool {
-        self.payload_left == 0 && !self.lost
+        at
     }
 }
 

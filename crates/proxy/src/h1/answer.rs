@@ -3,7 +3,7 @@
 use portcullis_core::Upgrade;
 use portcullis_gate::context::RequestContext;
 use portcullis_gate::{Policy, Reply};
-use portcullis_wire::{self as wire, Body, ResponseHead};
+use portcullis_wire::{self as wire, Body, Handshake, ResponseHead};
 
 use super::decide::Facts;
 use crate::toward::put;
@@ -143,6 +143,19 @@ pub fn write_switching(
         put(out, "Upgrade", protocol.as_bytes());
     }
     sealing.finish(ctx, |name, value| put(out, name, value));
+    out.extend_from_slice(b"\r\n");
+}
+
+/// Appends the answer to a handshake that the gateway gives itself (RFC 6455 section 4.2.2).
+pub fn write_accepted(out: &mut Vec<u8>, handshake: &Handshake, policy: &Policy, ctx: &RequestContext) {
+    wire::write::status_line(out, 101);
+    put(out, "Connection", b"Upgrade");
+    put(out, "Upgrade", b"websocket");
+    put(out, "Sec-WebSocket-Accept", handshake.accept.as_bytes());
+    if let Some(protocol) = &handshake.protocol {
+        put(out, "Sec-WebSocket-Protocol", protocol.as_bytes());
+    }
+    policy.seal().finish(ctx, |name, value| put(out, name, value));
     out.extend_from_slice(b"\r\n");
 }
 

@@ -5,20 +5,16 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use portcullis_core::{Denial, Upgrade};
+use portcullis_core::Denial;
 use portcullis_gate::trail::{Ending, Trail};
 use portcullis_wire::{Body, BodyDecoder};
 
 use super::answer;
-use super::decide::{self, Answered, Caller, Decision, Forward};
-use super::download::Download;
-use super::exchange::{Ended, Exchange, Failure};
-use super::upload::Upload;
+use super::decide::{self, Answered, Caller, Decision};
 use crate::buffers::{Buffer, SMALL};
 use crate::core::{Core, Local};
 use crate::deadline::Deadline;
 use crate::io::Stream;
-use crate::tunnel;
 
 /// The most of a body that is read and thrown away to keep a connection whose request was refused, in
 /// bytes; more, and the connection is closed instead.
@@ -71,13 +67,13 @@ pub async fn serve(core: Rc<Core>, door: Door) -> Option<(Stream, Buffer)> {
 pub(super) struct Connection {
     pub(super) core: Rc<Core>,
     pub(super) stream: Stream,
-    caller: Caller,
+    pub(super) caller: Caller,
     pub(super) inbox: Buffer,
     /// The head for the application.
     pub(super) out: Vec<u8>,
     /// What the client is answered.
     pub(super) reply: Vec<u8>,
-    trail: Trail,
+    pub(super) trail: Trail,
     pub(super) deadline: Deadline,
     /// How much of the inbox was looked through for the end of a head.
     seen: usize,
@@ -85,7 +81,7 @@ pub(super) struct Connection {
 
 /// What follows a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Then {
+pub(super) enum Then {
     /// The next one.
     Next,
     /// The end, after what the client still sends was read.
@@ -110,6 +106,10 @@ impl Connection {
                     // Boxed: a connection that waits has no room to carry for an exchange. Measured: 8.7 KiB an
                     // idle connection without the box, and no difference in time with it.
                     Box::pin(self.forward(&local, forward)).await
+                }
+                Decision::Login(login) => {
+                    self.inbox.consume(login.facts.head_len);
+                    Box::pin(self.login(&local, login)).await
                 }
             };
             match then {
@@ -197,7 +197,7 @@ impl Connection {
     }
 
     /// Gives an answer of the gateway's own.
-    async fn answer(&mut self, local: &Local, answered: Answered) -> Then {
+    pub(super) async fn answer(&mut self, local: &Local, answered: Answered) -> Then {
         let Answered { ctx, reply, denial, facts, preflight } = answered;
         let broken = denial.is_some_and(|denial| denial.closes());
         let mut body = BodyDecoder::new(facts.body);
@@ -317,169 +317,5 @@ impl Connection {
             }
         })
         .await;
-    }
-
-    /// Sends an admitted request on and passes the answer back.
-    async fn forward(&mut self, local: &Rc<Local>, mut forward: Box<Forward>) -> Then {
-        let core = Rc::clone(&self.core);
-        let route = forward.permit.route(&local.policy);
-        let pool = &local.pools[forward.upstream];
-        let tunneled = match forward.facts.upgrade {
-            Upgrade::None => None,
-            Upgrade::WebSocket | Upgrade::Other => {
-                match core.shared.open_tunnel(&route.name, route.websocket.connections) {
-                    Some(tunneled) => Some(tunneled),
-                    None => {
-                        return self
-                            .fail(local, &forward, Failure::Denied(Denial::TooManyConnections), false)
-                            .await;
-                    }
-                }
-            }
-        };
-        let mut upload = Upload::new(forward.facts.body, route.max_body);
-        let joined = match forward.permit.holds(&local.policy) {
-            Some(most) => self.hold(local, &mut forward, &mut upload, most).await,
-            None => upload.join(&mut self.inbox, &mut self.out),
-        };
-        let forward = &mut *forward;
-        if let Err(failure) = joined {
-            if failure == Failure::ClientGone {
-                self.record(local, forward, &upload, &Download::new(), true);
-            }
-            return self.fail(local, forward, failure, upload.is_drained()).await;
-        }
-        let mut retried = false;
-        loop {
-            let connected = match if retried { None } else { pool.take() } {
-                Some(connection) => Ok(connection),
-                None => pool.connect().await,
-            };
-            let Ok(connection) = connected else {
-                core.shared.reached(forward.upstream, false);
-                let failure = Failure::Denied(Denial::UpstreamUnreachable);
-                return self.fail(local, forward, failure, upload.is_drained()).await;
-            };
-            core.shared.reached(forward.upstream, true);
-            self.deadline.set(if forward.facts.expects {
-                pool.upstream().response_timeout
-            } else {
-                local.settings.caps.body_timeout
-            });
-            let crate::pool::Connection { stream, reused, endpoint } = connection;
-            let mut exchange = Exchange {
-                core: &core,
-                local,
-                forward,
-                client: &mut self.stream,
-                inbox: &mut self.inbox,
-                out: &mut self.out,
-                reply: &mut self.reply,
-                deadline: &mut self.deadline,
-                upstream: stream,
-                upload,
-                download: Download::new(),
-            };
-            let result = poll_fn(|cx| exchange.poll(cx)).await;
-            let Exchange { upstream: stream, upload: sent, mut download, .. } = exchange;
-            upload = sent;
-            match result {
-                Ok(Ended::Answered) => {
-                    if download.reusable && download.outbox.is_empty() && upload.is_sent() {
-                        pool.put(crate::pool::Connection { stream, reused: true, endpoint });
-                    }
-                    download.release(&core);
-                    self.record(local, forward, &upload, &download, false);
-                    return match (download.keep, upload.is_sent()) {
-                        (true, true) => Then::Next,
-                        _ => Then::Linger,
-                    };
-                }
-                Ok(Ended::Switched) => {
-                    let relay = tunnel::Relay {
-                        core: &core,
-                        client: &mut self.stream,
-                        inbox: &mut self.inbox,
-                        upstream: stream,
-                        outbox: std::mem::take(&mut download.outbox),
-                        rules: route.websocket,
-                        framed: forward.facts.upgrade == Upgrade::WebSocket,
-                        tenure: forward.permit.tenure(&local.policy),
-                    };
-                    let passed = relay.run(&mut self.deadline).await;
-                    drop(tunneled);
-                    upload.bytes += passed.sent;
-                    download.bytes += passed.received;
-                    forward.ctx.notes.extend(passed.violation.map(tunnel::note));
-                    forward.ctx.notes.extend(passed.revoked.then(tunnel::revoked));
-                    self.record(local, forward, &upload, &download, false);
-                    return if passed.violation.is_some() || passed.revoked {
-                        Then::Linger
-                    } else {
-                        Then::Close
-                    };
-                }
-                Err(Failure::UpstreamSilent)
-                    if reused && !retried && forward.facts.idempotent && upload.can_repeat() =>
-                {
-                    // The application closed an idle connection while the request was on its way.
-                    download.release(&core);
-                    upload.restart();
-                    retried = true;
-                }
-                Err(failure) => {
-                    download.release(&core);
-                    if failure == Failure::Cut || failure == Failure::ClientGone {
-                        self.record(local, forward, &upload, &download, true);
-                        if failure == Failure::Cut && forward.facts.http10 {
-                            // Without chunks an orderly end would make the broken answer a whole one.
-                            self.stream.reset_on_close();
-                        }
-                        return Then::Close;
-                    }
-                    return self.fail(local, forward, failure, upload.is_drained()).await;
-                }
-            }
-        }
-    }
-
-    /// Answers with a refusal where the application's answer could not be had.
-    async fn fail(&mut self, local: &Local, forward: &Forward, failure: Failure, drained: bool) -> Then {
-        let denial = match failure {
-            Failure::Denied(denial) => denial,
-            Failure::UpstreamSilent => Denial::UpstreamMalformed,
-            Failure::ClientGone | Failure::Cut => return Then::Close,
-        };
-        let reply = local.policy.reply(&denial, &forward.ctx);
-        // The head was used already. What of the body is still to come cannot be told from a next request.
-        let facts = decide::Facts {
-            head_len: 0,
-            body: Body::Empty,
-            persistent: forward.facts.persistent && drained,
-            ..forward.facts
-        };
-        let ctx = forward.ctx.clone();
-        let answered = Answered { reply, ctx, denial: Some(denial), facts, preflight: false };
-        self.answer(local, answered).await
-    }
-
-    fn record(&self, local: &Local, forward: &Forward, upload: &Upload, download: &Download, aborted: bool) {
-        let recorder = &mut **self.core.recorder.borrow_mut();
-        if !forward.ctx.notes.is_empty() {
-            self.trail.events(&local.policy, &forward.ctx, None, download.status, recorder);
-        }
-        self.trail.access(
-            &local.policy,
-            &forward.ctx,
-            &Ending {
-                status: download.status,
-                denial: None,
-                bytes_in: upload.bytes,
-                bytes_out: download.bytes,
-                duration_us: forward.facts.since.elapsed().as_micros() as u64,
-                aborted,
-            },
-            recorder,
-        );
     }
 }

@@ -4,13 +4,18 @@
 use std::net::IpAddr;
 use std::time::Instant;
 
+use portcullis_core::identity::Scheme;
+use portcullis_core::route::CanonicalPath;
 use portcullis_core::{Denial, Field, Head, Upgrade};
 use portcullis_gate::context::RequestId;
 use portcullis_gate::policy::Target;
 use portcullis_gate::trail::Trail;
-use portcullis_gate::{Admission, Permit, Reply, RequestContext};
-use portcullis_wire::{self as wire, Body, RequestError, RequestHead, Scratch, Version};
+use portcullis_gate::{Admission, Permit, Reply, RequestContext, Route, Unproven};
+use portcullis_wire::{
+    self as wire, Body, Handshake, HandshakeError, RequestError, RequestHead, Scratch, Version,
+};
 
+use super::login::{Entered, Login};
 use crate::core::{Core, Local};
 use crate::own;
 use crate::toward::Toward;
@@ -26,6 +31,8 @@ pub enum Decision {
     Answer(Box<Answered>),
     /// It goes to the application; the head for it was written.
     Forward(Box<Forward>),
+    /// A WebSocket that has to log in by its first message.
+    Login(Box<Login>),
 }
 
 /// A request that the gateway answers.
@@ -45,6 +52,10 @@ pub struct Forward {
     pub permit: Permit,
     pub upstream: usize,
     pub facts: Facts,
+    /// The path, of an upgrade on a route that counts connections by it.
+    pub path: Box<str>,
+    /// What came before, where the client's handshake was answered by the gateway.
+    pub entered: Option<Entered>,
 }
 
 /// What of a head the engine needs after its bytes are gone.
@@ -109,6 +120,11 @@ pub fn decide(
         decide_head(core, local, caller, head, request, out, trail)
     });
     match read {
+        Ok(Some(Decision::Login(mut login))) => {
+            // It is read again when the client has logged in.
+            login.head = bytes[..login.facts.head_len].into();
+            Decision::Login(login)
+        }
         Ok(Some(decision)) => decision,
         Ok(None) => Decision::More,
         Err(Unread::Http2) => Decision::Http2,
@@ -165,7 +181,7 @@ pub fn view<R>(
 }
 
 /// Whether a WebSocket is among the protocols. The application chooses one of them, and may choose that.
-fn offers_websocket(protocols: &str) -> bool {
+pub fn offers_websocket(protocols: &str) -> bool {
     wire::tokens(protocols.as_bytes())
         .filter_map(|protocol| protocol.split(|byte| *byte == b'/').next())
         .any(|name| name.eq_ignore_ascii_case(b"websocket"))
@@ -196,6 +212,7 @@ fn decide_head(
     };
     let permit = match core.shared.gate.admit(&local.policy, head, &mut ctx) {
         Ok(Admission::Forward(permit)) => permit,
+        Ok(Admission::Login(unproven)) => return login(local, head, request, ctx, unproven, facts),
         Ok(Admission::Preflight) => return answered(ctx, Reply::preflight(), None, facts, true),
         Err(denial) => return refused(local, ctx, denial, facts),
     };
@@ -220,10 +237,50 @@ fn decide_head(
         body: request.body,
         upgrade: request.upgrade,
         held: permit.holds(&local.policy).is_some(),
+        handshake: None,
         fallback_host: &local.settings.upstreams[upstream].name,
     }
     .write(out, || (core.random(), core.random() as u64));
-    Decision::Forward(Box::new(Forward { ctx, permit, upstream, facts }))
+    let path = counted_path(route, head);
+    Decision::Forward(Box::new(Forward { ctx, permit, upstream, facts, path, entered: None }))
+}
+
+/// The path of an upgrade on a route that counts connections by it, in the one spelling that all its spellings have.
+pub fn counted_path(route: &Route, head: &Head<'_>) -> Box<str> {
+    if head.upgrade == Upgrade::None || route.websocket.connections_per_path == 0 {
+        return Box::default();
+    }
+    CanonicalPath::parse(head.path).map_or(head.path.into(), |path| path.as_str().into())
+}
+
+/// Decides about a handshake that the gateway answers itself.
+fn login(
+    local: &Local,
+    head: &Head<'_>,
+    request: &RequestHead<'_, '_>,
+    ctx: RequestContext,
+    unproven: Unproven,
+    facts: Facts,
+) -> Decision {
+    let handshake = match Handshake::read(request.method, request.fields) {
+        Ok(handshake) => handshake,
+        Err(HandshakeError::Version) => {
+            return refused(local, ctx, Denial::WebSocketVersion, facts);
+        }
+        Err(HandshakeError::Key | HandshakeError::Method | HandshakeError::Protocol) => {
+            return refused(local, ctx, Denial::Malformed("websocket-handshake"), facts);
+        }
+    };
+    // What follows the head has to be frames.
+    if request.body != Body::Empty {
+        return refused(local, ctx, Denial::Malformed("websocket-body"), facts);
+    }
+    let (Target::Upstream(upstream) | Target::Inside(upstream)) = unproven.route(&local.policy).target else {
+        return refused(local, ctx, Denial::MissingCredential(Scheme::FirstMessage), facts);
+    };
+    let path = counted_path(unproven.route(&local.policy), head);
+    let facts = Facts { expects: false, ..facts };
+    Decision::Login(Box::new(Login { ctx, unproven, handshake, head: Box::default(), facts, upstream, path }))
 }
 
 /// Refuses a request whose head could not be read.

@@ -7,6 +7,7 @@ use portcullis_core::{Denial, Upgrade};
 use portcullis_wire::{self as wire, Body, BodyDecoder, Piece, Scratch};
 
 use super::answer::{self, Framing};
+use super::decide::offers_websocket;
 use super::exchange::{Ended, Exchange, Failure};
 use crate::buffers::{Buffer, LARGE, SMALL};
 use crate::core::Core;
@@ -55,6 +56,8 @@ pub struct Download {
     pub keep: bool,
     /// Whether the connection to the upstream can serve another request.
     pub reusable: bool,
+    /// Whether what the connection became is a WebSocket.
+    pub websocket: bool,
 }
 
 impl Download {
@@ -76,6 +79,7 @@ impl Download {
             bytes: 0,
             keep: false,
             reusable: false,
+            websocket: false,
         }
     }
 
@@ -299,8 +303,14 @@ impl Exchange<'_> {
                 if facts.upgrade == Upgrade::None || head.upgrade.is_none() {
                     return Err(malformed);
                 }
-                answer::write_switching(self.reply, &head, policy, ctx);
+                match &self.forward.entered {
+                    None => answer::write_switching(self.reply, &head, policy, ctx),
+                    // The client was answered already, and could not be told otherwise.
+                    Some(entered) if entered.handshake.is_met_by(head.fields) => {}
+                    Some(_) => return Err(malformed),
+                }
                 self.download.phase = Phase::Switched;
+                self.download.websocket = head.upgrade.is_some_and(offers_websocket);
                 self.download.status = status;
             }
             100..=199 => {
@@ -308,10 +318,12 @@ impl Exchange<'_> {
                 if self.download.interims > INTERIM {
                     return Err(malformed);
                 }
-                if !facts.http10 && (status != 100 || facts.expects) {
+                if self.forward.entered.is_none() && !facts.http10 && (status != 100 || facts.expects) {
                     answer::write_interim(self.reply, &head, policy, ctx);
                 }
             }
+            // The client speaks frames by now.
+            _ if self.forward.entered.is_some() => return Err(malformed),
             // Whoever is let in for a WebSocket is let in for nothing else.
             200..=299 if self.forward.permit.is_handshake(policy) => return Err(malformed),
             _ => {

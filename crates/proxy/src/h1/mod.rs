@@ -5,7 +5,9 @@ mod connection;
 mod decide;
 mod download;
 mod exchange;
+mod forward;
 mod hold;
+mod login;
 mod upload;
 
 pub use answer::{is_nominated, nominating};

@@ -6,6 +6,7 @@ use std::time::Instant;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode};
 use http_body_util::{Either, Full};
 use hyper::body::{Body as _, Bytes, Incoming};
+use portcullis_core::identity::Scheme;
 use portcullis_core::{Denial, Field, Head, Upgrade};
 use portcullis_gate::context::RequestId;
 use portcullis_gate::policy::Target;
@@ -78,6 +79,10 @@ async fn answer_to(
     let mut record = Record::new(Rc::clone(&core), Rc::clone(&local), trail, since, ctx, active);
     let (permit, framing) = match decided {
         Ok((Admission::Forward(permit), framing)) => (permit, framing),
+        // No WebSocket is opened over HTTP/2 here, so none can log in.
+        Ok((Admission::Login(_), _)) => {
+            return refuse(&local, &Denial::MissingCredential(Scheme::FirstMessage), record);
+        }
         Ok((Admission::Preflight, _)) => return ours(&local, Reply::preflight(), record, None, true),
         Err(denial) => return refuse(&local, &denial, record),
     };
@@ -179,6 +184,7 @@ fn write_toward(
     out: &mut Vec<u8>,
 ) {
     Toward {
+        handshake: None,
         head,
         policy: &local.policy,
         route: permit.route(&local.policy),

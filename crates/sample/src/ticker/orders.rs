@@ -1,14 +1,12 @@
 //! `/advanced/ws/orders/{account_id}`: order events to whoever is authenticated.
 //!
-//! Behind a gateway that authenticates the first message itself, the handshake names the caller
-//! (`X-Auth-Method`), and nothing is asked again. Without one the service behaves as it does with
-//! authentication switched off: the first message must still be `{"type":"auth",…}`, with any key.
+//! The service asks by itself, as it does with authentication switched off: the first message must be
+//! `{"type":"auth",…}`, with any key. Whether the key is right, the gateway in front of it has judged.
 
 use crate::Options;
 use crate::identifier::now;
 use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade};
 use axum::extract::{Path, State};
-use axum::http::HeaderMap;
 use axum::response::Response;
 use parking_lot::Mutex;
 use serde_json::{Value, json};
@@ -111,31 +109,25 @@ impl Drop for Seat {
 pub(super) async fn socket(
     State(orders): State<Orders>,
     Path(account): Path<String>,
-    headers: HeaderMap,
     upgrade: WebSocketUpgrade,
 ) -> Response {
-    let known = headers.contains_key("x-auth-method");
     upgrade.on_upgrade(move |mut socket| async move {
-        if let Some(farewell) = converse(&mut socket, &orders, account, known).await {
+        if let Some(farewell) = converse(&mut socket, &orders, account).await {
             part(&mut socket, farewell).await;
         }
     })
 }
 
 /// Everything between the handshake and the close; nothing to say where the client has gone.
-async fn converse(socket: &mut WebSocket, orders: &Orders, account: String, known: bool) -> Option<Farewell> {
-    if !known {
-        if let Err(farewell) = authenticate(socket, orders.auth_timeout).await {
-            return farewell;
-        }
-        say(
-            socket,
-            json!({
-                "type": "authenticated", "account_id": account, "message": "Successfully authenticated",
-            }),
-        )
-        .await?;
+async fn converse(socket: &mut WebSocket, orders: &Orders, account: String) -> Option<Farewell> {
+    if let Err(farewell) = authenticate(socket, orders.auth_timeout).await {
+        return farewell;
     }
+    say(
+        socket,
+        json!({ "type": "authenticated", "account_id": account, "message": "Successfully authenticated" }),
+    )
+    .await?;
     let Some(mut seat) = orders.join(&account) else {
         return Some(Farewell { message: None, code: POLICY, reason: "Connection limit exceeded" });
     };

@@ -99,11 +99,8 @@ async fn ticker_service_does_not_wait_for_ever() {
     assert_eq!(heard(&mut socket).await["message"], "Authentication timeout (10s)");
     assert_eq!(closed(&mut socket).await, (1008, "Auth timeout".to_owned()));
 
-    // Whom the gateway authenticated is not asked again.
-    let mut request = format!("ws://{address}/advanced/ws/orders/primary").into_client_request().unwrap();
-    request.headers_mut().insert("x-auth-method", "api-key".parse().unwrap());
-    let mut socket = connect(request).await;
-    assert_eq!(heard(&mut socket).await["type"], "connected");
+    let mut socket = open(&address, "/advanced/ws/orders/primary").await;
+    assert_eq!(authenticated(&mut socket).await["type"], "connected");
     assert_eq!(closed(&mut socket).await, (1000, "Heartbeat timeout".to_owned()));
 }
 

@@ -188,7 +188,7 @@ fn requirements(endpoint: &Endpoint) -> Vec<SecurityRequirement> {
                 all.push(SecurityRequirement::new("session", none).add("device", none));
                 all.push(SecurityRequirement::new("cookie", none));
             }
-            Scheme::IngestToken => {}
+            Scheme::IngestToken | Scheme::FirstMessage => {}
         }
     }
     all

@@ -278,6 +278,22 @@ pub struct WebSocket {
     pub connections: Option<usize>,
     /// Bytes.
     pub max_message: Option<u64>,
+    /// From the answer to the handshake to the whole first message.
+    pub auth_timeout: Duration,
+    /// Of each connection for itself.
+    pub messages: Option<Messages>,
+    pub connections_per_ip: Option<usize>,
+    pub connections_per_user: Option<usize>,
+    pub connections_per_path: Option<usize>,
+    /// Between two pings of the gateway to a client.
+    pub ping: Option<Duration>,
+}
+
+/// How many messages a client may send.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Messages {
+    pub rate: Rate,
+    pub mode: Mode,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -288,7 +304,19 @@ pub struct Reply {
     pub headers: Vec<(String, String)>,
     /// What the log says of it; nothing: the words of the gateway.
     pub log: Option<String>,
+    /// How it is told over a WebSocket that is open.
+    pub websocket: Parting,
     pub origin: Origin,
+}
+
+/// How a refusal is told over a WebSocket; nothing: in the words of the gateway.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Parting {
+    /// With placeholders, as a body.
+    pub message: Option<String>,
+    /// Of the close frame.
+    pub close: Option<u16>,
+    pub reason: Option<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -265,6 +265,7 @@ fn level_of(event: &SecurityEvent<'_>) -> Level {
         EventKind::AuthAttempt { success: true } | EventKind::AccountChanged => Level::Info,
         EventKind::SuspiciousActivity => Level::Error,
         EventKind::AuthAttempt { success: false }
+        | EventKind::WebSocketAuthFailed
         | EventKind::AccessDenied
         | EventKind::RateLimitExceeded
         | EventKind::CorsViolation

@@ -78,6 +78,9 @@ pub fn text(question: &Question, explanation: &Explanation) -> String {
     let _ = match &explanation.outcome {
         Outcome::Forward(upstream) => writeln!(out, "=> forwarded to `{upstream}`"),
         Outcome::Own => writeln!(out, "=> answered by the gateway"),
+        Outcome::Login => {
+            writeln!(out, "=> 101 by the gateway, which waits for the login in the first message")
+        }
         Outcome::Preflight => writeln!(out, "=> 200, a preflight answered by the gateway"),
         Outcome::Denied(denial) => {
             writeln!(out, "=> {} {} ({})", denial.status(), denial.code(), denial.detail())
@@ -91,6 +94,7 @@ pub fn json(question: &Question, explanation: &Explanation) -> serde_json::Value
     let outcome = match &explanation.outcome {
         Outcome::Forward(_) => "forward",
         Outcome::Own => "own",
+        Outcome::Login => "login",
         Outcome::Preflight => "preflight",
         Outcome::Denied(_) => "denied",
     };

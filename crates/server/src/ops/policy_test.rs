@@ -23,7 +23,7 @@ pub fn run(snapshot: &Snapshot, test: &PolicyTest) -> Result<Verdict> {
     let status = explanation.outcome.status().unwrap_or(200);
     let code = match &explanation.outcome {
         Outcome::Forward(_) => "forward",
-        Outcome::Own | Outcome::Preflight => "answered",
+        Outcome::Own | Outcome::Login | Outcome::Preflight => "answered",
         Outcome::Denied(denial) => denial.code(),
     };
     if let Some(expected) = test.status.filter(|expected| *expected != status) {

@@ -300,15 +300,12 @@ fn a_boundary_is_found_wherever_the_bytes_are_cut() {
     let ends = [7, 9, stream.len()];
     for cut in 0..=stream.len() {
         let mut boundary = Boundary::default();
-        let cleared = boundary.clear(&stream[..cut]);
-        assert!(cut - cleared < 4, "{cut}: only a header is kept back");
-        assert_eq!(boundary.is_between(), cleared == 0 || ends.contains(&cleared), "{cut}");
-        let finished = boundary.finish(&stream[cleared..]);
-        assert!(
-            boundary.is_between() && (cleared + finished == 0 || ends.contains(&(cleared + finished))),
-            "{cut}"
-        );
-        assert_eq!(boundary.clear(&stream[cleared + finished..]), stream.len() - cleared - finished);
+        boundary.follow(&stream[..cut]);
+        assert_eq!(boundary.is_between(), cut == 0 || ends.contains(&cut), "{cut}");
+        let end = cut + boundary.finish(&stream[cut..]);
+        assert!(boundary.is_between() && (end == 0 || ends.contains(&end)), "{cut}");
+        assert_eq!(end, ends.into_iter().find(|end| *end >= cut).filter(|_| cut > 0).unwrap_or(0), "{cut}");
+        assert_eq!(boundary.finish(&stream[end..]), 0, "{cut}");
     }
 }
 
@@ -316,7 +313,8 @@ fn a_boundary_is_found_wherever_the_bytes_are_cut() {
 fn where_there_are_no_frames_there_is_no_boundary() {
     let mut boundary = Boundary::default();
     // A length in more bytes than it needs.
-    assert_eq!(boundary.clear(b"\x81\x7e\x00\x01x"), 5);
-    assert!(!boundary.is_between());
-    assert_eq!(boundary.clear(b"anything"), 8);
+    boundary.follow(b"\x81\x7e\x00\x01x");
+    assert!(!boundary.is_between() && boundary.is_lost());
+    assert_eq!(boundary.finish(b"anything"), 0);
+    assert!(boundary.is_lost());
 }

@@ -67,7 +67,12 @@ pub(super) fn auth(root: &Reader<'_>, around: &Surroundings<'_>) -> Auth {
     };
     auth.default = match section.node("default") {
         Some(node) => schemes::route_auth(node, &section, "default", &auth),
-        None => match Scheme::ALL.into_iter().filter(|scheme| auth.takes(*scheme)).collect::<Vec<_>>() {
+        // No route gets a login by first message that does not ask for it.
+        None => match Scheme::ALL
+            .into_iter()
+            .filter(|scheme| *scheme != Scheme::FirstMessage && auth.takes(*scheme))
+            .collect::<Vec<_>>()
+        {
             schemes if schemes.is_empty() => RouteAuth::Open,
             schemes => RouteAuth::AnyOf(schemes),
         },

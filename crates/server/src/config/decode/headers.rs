@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use portcullis_core::Denial;
 use portcullis_gate::headers::{REMOVED, SECURE};
 
-use super::super::model::{ACCOUNT, HeaderAction, HeaderRule, PLACEHOLDERS, Reply, UPSTREAM_ERROR};
+use super::super::model::{ACCOUNT, HeaderAction, HeaderRule, PLACEHOLDERS, Parting, Reply, UPSTREAM_ERROR};
 use super::super::problem::Problem;
 use super::super::tree::{Node, Value};
 use super::super::value::{self, Complaint};
@@ -112,9 +112,41 @@ pub(super) fn replies(root: &Reader<'_>) -> BTreeMap<&'static str, Reply> {
                 Err(Complaint::new("this is not one line of text", "\"API request rejected\""))
             }
         });
-        replies.insert(code, Reply { content_type, body, headers, log, origin: reader.origin });
+        let websocket = parting(&reader.section("websocket"));
+        replies.insert(code, Reply { content_type, body, headers, log, websocket, origin: reader.origin });
     }
     replies
+}
+
+fn parting(reader: &Reader<'_>) -> Parting {
+    Parting {
+        message: reader.leaf("message", |node| {
+            let text = value::text(node)?;
+            template(text)?;
+            Ok(text.to_owned())
+        }),
+        close: reader.leaf("close", |node| {
+            let code = value::integer(node, 1000, 4999)?;
+            // RFC 6455 section 7.4: what no endpoint may send, and what nobody has defined.
+            match u16::try_from(code) {
+                Ok(code @ (1000..=1003 | 1007..=1014 | 3000..=4999)) => Ok(code),
+                _ => Err(Complaint::new(
+                    format!("{code} may not stand in a close frame"),
+                    "1008, or one of 4000 to 4999 for your own meaning",
+                )),
+            }
+        }),
+        reason: reader.leaf("reason", |node| {
+            let text = value::text(node)?;
+            match text.len() {
+                ..=123 => Ok(text.to_owned()),
+                long => Err(Complaint::new(
+                    format!("a close frame has room for 123 bytes, and this is {long}"),
+                    "a few words",
+                )),
+            }
+        }),
+    }
 }
 
 /// Names and values of headers, in the order of their names.

@@ -14,6 +14,7 @@ mod secrets;
 mod server;
 mod store;
 mod validate;
+mod websocket;
 
 pub(super) use server::socket_address;
 

@@ -7,12 +7,12 @@ use portcullis_core::route::{Pattern, PatternError, RouteTable};
 use portcullis_gate::validate::Query;
 
 use super::super::model::{
-    Auth, Endpoints, GeneralLimits, Mode, PolicyTest, Role, Route, RoutePattern, Upstream, WebSocket,
+    Auth, Endpoints, GeneralLimits, Mode, PolicyTest, Role, Route, RoutePattern, Upstream,
 };
 use super::super::problem::{Problem, nearest};
 use super::super::tree::Node;
 use super::super::value::{self, Complaint};
-use super::{Reader, headers, limits, schemes, validate};
+use super::{Reader, headers, limits, schemes, validate, websocket};
 
 const METHODS: [&str; 10] =
     ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "CONNECT", "TRACE", "WS"];
@@ -71,17 +71,11 @@ pub(super) fn routes(
         };
         let roles = schemes::roles(&reader, &route_auth, defaults.roles);
         let limits = limits::of_route(&reader, &route_auth);
-        let websocket = reader.section("websocket");
-        let socket_keys = reader.node("websocket").is_some();
-        if socket_keys && !pattern.methods.is_empty() && !pattern.methods.iter().any(|it| it == "WS") {
-            reader.problem(
-                Problem::new(
-                    &websocket.origin,
-                    format!("`websocket` on `{}`, which no WebSocket matches", pattern.text),
-                )
-                .mend(format!("match = \"WS {}\"", pattern.path)),
-            );
-        }
+        let mode = match reader.choice("mode", super::keys::MODES) {
+            Some("observe") => Mode::Observe,
+            _ => Mode::Enforce,
+        };
+        let websocket = websocket::of_route(&reader, &pattern, &route_auth, mode);
         let (validate, body_max) = validate::of_route(&reader, defaults);
         routes.push(Route {
             auth: route_auth,
@@ -93,17 +87,10 @@ pub(super) fn routes(
                 _ => GeneralLimits::Count,
             },
             upstream: upstream(&reader, upstreams).unwrap_or(defaults.upstream),
-            mode: match reader.choice("mode", super::keys::MODES) {
-                Some("observe") => Mode::Observe,
-                _ => Mode::Enforce,
-            },
+            mode,
             body_max,
             validate,
-            websocket: WebSocket {
-                idle_timeout: websocket.leaf("idle_timeout", value::duration),
-                connections: websocket.integer("connections"),
-                max_message: websocket.leaf("max_message", value::size),
-            },
+            websocket,
             pattern,
             origin,
         });

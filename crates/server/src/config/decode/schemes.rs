@@ -8,12 +8,11 @@ use super::super::tree::Node;
 use super::super::value::{self, Complaint};
 use super::Reader;
 
-/// Schemes of the interface that a later version brings.
-const LATER: [&str; 1] = ["first-message"];
 /// The words of the grammar beside schemes: everybody, and who has no credential.
 const NONE: &str = "none";
 const ANONYMOUS: &str = "anonymous";
-const VALID: [&str; 6] = ["none", "ingest-token", "api-key", "bearer", "session", "anonymous"];
+const VALID: [&str; 7] =
+    ["none", "ingest-token", "api-key", "bearer", "session", "first-message", "anonymous"];
 
 /// `none`, a scheme, or a list of schemes of which any one will do; with `anonymous` among them none will do too.
 pub(super) fn route_auth(node: &Node, reader: &Reader<'_>, name: &str, auth: &Auth) -> RouteAuth {
@@ -54,6 +53,13 @@ pub(super) fn route_auth(node: &Node, reader: &Reader<'_>, name: &str, auth: &Au
             Ok(scheme) => reader.complain(name, item, not_configured(scheme)),
             Err(complaint) => reader.complain(name, item, complaint),
         }
+    }
+    if optional && schemes.contains(&Scheme::FirstMessage) {
+        return wrong(
+            "`anonymous` beside `first-message`: a first message that is no login could not be told from one \
+             for the application",
+            "two routes, or the login alone",
+        );
     }
     match schemes.is_empty() {
         true if optional && !opened && items.len() == 1 => wrong(
@@ -98,10 +104,6 @@ fn known(node: &Node) -> Result<Scheme, Complaint> {
     if let Some(scheme) = Scheme::from_name(name) {
         return Ok(scheme);
     }
-    if LATER.contains(&name) {
-        let mend = format!("one of {}", value::quoted(&VALID));
-        return Err(Complaint::new(format!("`{name}` is not in this version"), mend));
-    }
     let mend = match nearest(name, VALID) {
         Some(near) => format!("did you mean `{near}`?"),
         None => format!("one of {}", value::quoted(&VALID)),
@@ -113,6 +115,10 @@ fn not_configured(scheme: Scheme) -> Complaint {
     let mend = match scheme {
         Scheme::Bearer => "[auth.tokens]; without a key in it the gateway makes its own".to_owned(),
         Scheme::Session => "[auth.sessions], with max_age = \"24h\" say".to_owned(),
+        Scheme::FirstMessage => {
+            let mend = "[auth.api_key] with value = \"env:API_KEY\", or [auth.tokens] for access tokens";
+            return Complaint::new("`first-message` has nothing to judge it by", mend);
+        }
         Scheme::IngestToken | Scheme::ApiKey => {
             let section = scheme.name().replace('-', "_");
             format!("[auth.{section}] with value = \"env:{}\"", section.to_uppercase())

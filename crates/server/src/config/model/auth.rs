@@ -92,7 +92,7 @@ impl Auth {
         match scheme {
             Scheme::IngestToken => self.ingest_token.as_ref(),
             Scheme::ApiKey => self.api_key.as_ref(),
-            Scheme::Bearer | Scheme::Session => None,
+            Scheme::Bearer | Scheme::Session | Scheme::FirstMessage => None,
         }
     }
 
@@ -106,6 +106,11 @@ impl Auth {
         match scheme {
             Scheme::IngestToken | Scheme::ApiKey => self.scheme(scheme).is_some(),
             Scheme::Bearer | Scheme::Session => self.users,
+            // Where the key is switched off, or none is set and that is allowed, the first message must still be a
+            // login, and any will do (T-WS-12).
+            Scheme::FirstMessage => {
+                self.users || self.api_key.is_some() || self.unset.contains(&Scheme::ApiKey)
+            }
         }
     }
 }

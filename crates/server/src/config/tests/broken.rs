@@ -93,19 +93,7 @@ fn unknown_names() {
 fn what_a_later_version_brings_is_said_so() {
     all_are_refused(&[
         ("[cluster]\nredis = \"env:REDIS_URL\"\n", 2, "`cluster` is not in this version", "take it away"),
-        (
-            "[[routes]]\nmatch = \"WS /a\"\nauth = \"first-message\"\n",
-            4,
-            "`first-message` is not in this version",
-            "api-key",
-        ),
         ("[auth.api_key]\nvalue = \"vault:a#b\"\n", 3, "`vault:` is not in this version", "env:NAME"),
-        (
-            "[[routes]]\nmatch = \"WS /a\"\nwebsocket = { messages = \"60/minute\" }\n",
-            4,
-            "not in this version",
-            "take it away",
-        ),
         (
             "[upstreams.app]\nurl = \"https://a\"\n",
             3,

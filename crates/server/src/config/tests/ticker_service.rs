@@ -22,7 +22,7 @@ fn t_env_01_a_key_is_asked_for_on_all_but_the_open_endpoints() {
             .filter(|route| route.auth == RouteAuth::Open)
             .map(|route| route.pattern.text.as_str())
             .collect();
-        // T-KEY-06; the application asks for a key in the first message of the WebSocket.
+        // T-KEY-06; the WebSocket asks for the key in its first message.
         assert_eq!(
             open,
             [
@@ -36,7 +36,6 @@ fn t_env_01_a_key_is_asked_for_on_all_but_the_open_endpoints() {
                 "GET /advanced/backpressure/{*rest}",
                 "GET /advanced/rate-limit/{*rest}",
                 "GET /advanced/websocket-pool/{*rest}",
-                "WS /advanced/ws/orders/{account}",
             ]
         );
     }
@@ -65,7 +64,12 @@ fn t_env_03_t_env_04_the_switch_opens_development_and_never_production() {
         let case = case.env("API_KEY_ENABLED", "false").env("ENVIRONMENT", "development");
         let config = case.load().config;
         assert_eq!(config.auth.default, RouteAuth::Open);
-        assert!(config.routes.iter().all(|route| route.auth == RouteAuth::Open));
+        // T-WS-12: the first message of the WebSocket must still be a login.
+        let socket = RouteAuth::AnyOf(vec![Scheme::FirstMessage]);
+        let (sockets, others): (Vec<_>, Vec<_>) =
+            config.routes.iter().partition(|route| route.pattern.text.starts_with("WS "));
+        assert!(others.iter().all(|route| route.auth == RouteAuth::Open));
+        assert!(sockets.len() == 1 && sockets[0].auth == socket);
         assert!(case.warnings().contains("API_KEY_ENABLED is false (open access)"), "{}", case.warnings());
     }
     for environment in ["production", "PRODUCTION", "prod", "Live"] {

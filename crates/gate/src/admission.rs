@@ -1,0 +1,91 @@
+//! What becomes of a request that was not refused, as types that only the gate can make.
+
+use std::sync::Arc;
+
+use portcullis_core::Identity;
+
+use crate::authn::Tenure;
+use crate::policy::{Policy, Route};
+use crate::validate::Invalid;
+
+/// What becomes of a request that was not refused.
+#[derive(Debug)]
+pub enum Admission {
+    /// It may go where its route says; forwarding takes the permit.
+    Forward(Permit),
+    /// A WebSocket whose first message has to say who it is: the handshake may be answered, and nothing may be
+    /// forwarded before [`Gate::login`](crate::Gate::login) made a permit of it.
+    Login(Unproven),
+    /// A CORS preflight, answered by the gateway.
+    Preflight,
+}
+
+/// The proof that a request was admitted. Only the gate makes one, so what was not admitted cannot be forwarded.
+#[derive(Debug)]
+pub struct Permit {
+    pub(crate) route: Option<usize>,
+    pub(crate) identity: Option<Arc<Identity>>,
+    /// Routes beside `route` whose demands it met, because an application might take it for theirs.
+    pub(crate) others: Box<[Option<usize>]>,
+}
+
+/// The proof that a handshake met everything that its route asks for but the login.
+#[derive(Debug)]
+pub struct Unproven {
+    pub(crate) route: Option<usize>,
+    pub(crate) others: Box<[Option<usize>]>,
+}
+
+impl Permit {
+    /// The route it was admitted on.
+    pub fn route<'p>(&self, policy: &'p Policy) -> &'p Route {
+        policy.route(self.route)
+    }
+
+    /// How many bytes of the body to hold until [`Permit::judge_body`] has judged them; `None` where it goes
+    /// on as it comes.
+    pub fn holds(&self, policy: &Policy) -> Option<usize> {
+        self.routes(policy).filter_map(|route| route.validate.holds()).min()
+    }
+
+    /// Judges a held body, without its transfer coding. One that is larger than [`Permit::holds`] may be shown
+    /// as far as it was read.
+    pub fn judge_body(&self, policy: &Policy, body: &[u8]) -> Result<(), Invalid> {
+        self.routes(policy).try_for_each(|route| route.validate.judge_body(body))
+    }
+
+    /// Whether it was admitted as a WebSocket handshake only: an application that answers it like any `GET`
+    /// would have been reached by a way that is not for such requests.
+    pub fn is_handshake(&self, policy: &Policy) -> bool {
+        policy.is_handshake(self.route)
+    }
+
+    fn routes<'p>(&self, policy: &'p Policy) -> impl Iterator<Item = &'p Route> {
+        routes(policy, self.route, &self.others)
+    }
+
+    /// What a connection that outlives its request is let in by; none where that cannot end.
+    pub fn tenure(&self, policy: &Policy) -> Option<Tenure> {
+        policy.authn.tenure(self.identity.as_ref()?, &self.route(policy).roles)
+    }
+
+    /// Who the application is told it is.
+    pub fn identity(&self) -> Option<&Identity> {
+        self.identity.as_deref()
+    }
+}
+
+impl Unproven {
+    /// The route it was let in on.
+    pub fn route<'p>(&self, policy: &'p Policy) -> &'p Route {
+        policy.route(self.route)
+    }
+}
+
+fn routes<'p>(
+    policy: &'p Policy,
+    route: Option<usize>,
+    others: &[Option<usize>],
+) -> impl Iterator<Item = &'p Route> {
+    std::iter::once(route).chain(others.iter().copied()).map(|route| policy.route(route))
+}
