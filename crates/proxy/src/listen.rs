@@ -18,7 +18,7 @@ use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 
 use crate::buffers::Buffer;
-use crate::core::Core;
+use crate::core::{Core, Entered};
 use crate::h1::Caller;
 use crate::h1::{self, Door};
 use crate::h2;
@@ -114,7 +114,7 @@ pub(crate) async fn accept(
                     biased;
                     accepted = listener.accept() => match accepted {
                         Ok((stream, _)) => {
-                            hold(&core, greet_unix(Rc::clone(&core), stream));
+                            hold(&core, std::future::ready(greet_unix(&core, stream)));
                         }
                         Err(error) => rest(&error).await,
                     },
@@ -128,12 +128,31 @@ pub(crate) async fn accept(
 }
 
 /// Serves a connection on a task of its own, which its core waits for.
-fn hold(core: &Rc<Core>, serving: impl Future<Output = ()> + 'static) {
+///
+/// First it is greeted, then it is served: two futures one after the other take the room of the larger, where the
+/// one inside the other would take that of both (2.3 KiB a connection instead of 1.2).
+fn hold(core: &Rc<Core>, greeting: impl Future<Output = Option<Greeted>> + 'static) {
     let held = core.hold();
+    let core = Rc::clone(core);
     tokio::task::spawn_local(async move {
-        serving.await;
+        if let Some(Greeted { entered, door, http2 }) = greeting.await {
+            let door = if http2 { Some(door) } else { h1::serve(Rc::clone(&core), door).await };
+            // What only some connections need is boxed: every waiting connection would carry the room for it.
+            if let Some(Door { stream, caller, inbox }) = door {
+                Box::pin(h2::serve(core, stream, caller, inbox)).await;
+            }
+            drop(entered);
+        }
         drop(held);
     });
+}
+
+/// A connection that was let in.
+struct Greeted {
+    entered: Entered,
+    door: Door,
+    /// Whether it was agreed to speak HTTP/2.
+    http2: bool,
 }
 
 /// A client that went away before it was accepted is nothing; no descriptors left needs a moment.
@@ -143,51 +162,33 @@ async fn rest(error: &io::Error) {
     }
 }
 
-async fn greet_unix(core: Rc<Core>, stream: UnixStream) {
-    let peer = IpAddr::V4(Ipv4Addr::LOCALHOST);
-    let Some(_entered) = core.shared.enter(peer) else { return };
-    let caller = Caller { peer, secure: false };
-    serve(core, Stream::Unix(stream), caller, Buffer::default()).await;
+fn greet_unix(core: &Rc<Core>, stream: UnixStream) -> Option<Greeted> {
+    let caller = Caller { peer: IpAddr::V4(Ipv4Addr::LOCALHOST), secure: false };
+    let entered = core.shared.enter(caller.peer)?;
+    let door = Door { stream: Stream::Unix(stream), caller, inbox: Buffer::default() };
+    Some(Greeted { entered, door, http2: false })
 }
 
-async fn greet_tcp(core: Rc<Core>, mut stream: TcpStream, peer: IpAddr, manner: Manner) {
+async fn greet_tcp(core: Rc<Core>, mut stream: TcpStream, peer: IpAddr, manner: Manner) -> Option<Greeted> {
     // Small answers must not wait for the other side's acknowledgement.
-    if stream.set_nodelay(true).is_err() {
-        return;
-    }
+    stream.set_nodelay(true).ok()?;
     let header_timeout = core.local().settings.caps.header_timeout;
     let mut peer = portcullis_core::client::canonical(peer);
     if manner.proxy_protocol {
-        match timeout(header_timeout, introduced(&core, &mut stream, peer)).await {
-            Ok(Some(client)) => peer = client,
-            _ => return,
-        }
+        peer = Box::pin(timeout(header_timeout, introduced(&core, &mut stream, peer))).await.ok()??;
     }
-    let Some(_entered) = core.shared.enter(peer) else { return };
+    let entered = core.shared.enter(peer)?;
+    let inbox = Buffer::default();
     let Some(config) = manner.tls else {
         let caller = Caller { peer, secure: false };
-        return serve(core, Stream::Tcp(stream), caller, Buffer::default()).await;
+        let door = Door { stream: Stream::Tcp(stream), caller, inbox };
+        return Some(Greeted { entered, door, http2: false });
     };
-    // What only some connections need, and only for a while, is boxed: every waiting connection would carry
-    // the room for it otherwise.
     let handshake = Box::pin(timeout(header_timeout, TlsAcceptor::from(config).accept(stream)));
-    let Ok(Ok(stream)) = handshake.await else {
-        return;
-    };
+    let stream = handshake.await.ok()?.ok()?;
     let http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
     let caller = Caller { peer, secure: true };
-    let stream = Stream::Tls(Box::new(stream));
-    if http2 {
-        Box::pin(h2::serve(core, stream, caller, Buffer::default())).await;
-    } else {
-        serve(core, stream, caller, Buffer::default()).await;
-    }
-}
-
-async fn serve(core: Rc<Core>, stream: Stream, caller: Caller, inbox: Buffer) {
-    if let Some((stream, inbox)) = h1::serve(Rc::clone(&core), Door { stream, caller, inbox }).await {
-        Box::pin(h2::serve(core, stream, caller, inbox)).await;
-    }
+    Some(Greeted { entered, door: Door { stream: Stream::Tls(Box::new(stream)), caller, inbox }, http2 })
 }
 
 /// The address that a trusted proxy names in its PROXY header; `None` ends the connection.

@@ -58,6 +58,12 @@ impl SocketCrowd {
 
     /// Opens so many WebSockets through a gateway; when this returns, all are open.
     pub fn join(&self, gateway: SocketAddr, target: &str, count: usize) -> Crowd {
+        self.join_after(gateway, target, count, None)
+    }
+
+    /// The same, where each has to say `login` first, and is answered.
+    pub fn join_after(&self, gateway: SocketAddr, target: &str, count: usize, login: Option<&str>) -> Crowd {
+        let login = login.map(str::to_owned);
         let shared = Arc::new(Shared::default());
         let target = format!("ws://{gateway}{target}");
         let talking = on_a_thread({
@@ -67,7 +73,12 @@ impl SocketCrowd {
                 for number in 0..count {
                     let stream = TcpStream::connect(gateway).await.unwrap();
                     stream.set_nodelay(true).unwrap();
-                    let (socket, _) = client_async(&target, stream).await.expect("a handshake");
+                    let (mut socket, _) = client_async(&target, stream).await.expect("a handshake");
+                    if let Some(login) = &login {
+                        socket.send(Message::text(login)).await.expect("an open WebSocket");
+                        let heard = timeout(PATIENCE, socket.next()).await.expect("an answer to the login");
+                        assert!(heard.expect("an open WebSocket").expect("a message").is_text());
+                    }
                     shared.open.fetch_add(1, Ordering::SeqCst);
                     clients.spawn_local(talk(socket, number, Arc::clone(&shared)));
                 }

@@ -145,7 +145,7 @@ fn a_client_that_answers_pings_stays_and_one_that_does_not_is_closed() {
 #[test]
 fn a_silent_socket_ends_after_its_idle_time_with_a_reason() {
     let application = EchoServer::start();
-    let gateway = launch(&application, ", idle_timeout = \"1s\"", "").start();
+    let gateway = launch(&application.url(), ", idle_timeout = \"1s\"", "").start();
     let mut socket = entered(&gateway);
     assert_eq!(socket.ending(), closed(1001, "idle"));
     application.wait_until_all_ended();

@@ -21,7 +21,7 @@ fn a_shutdown_tells_every_socket_that_the_gateway_goes_away() {
 #[test]
 fn a_reload_leaves_open_sockets_alone_and_judges_new_ones() {
     let application = EchoServer::start();
-    let launched = launch(&application, "", "");
+    let launched = launch(&application.url(), "", "");
     let gateway = launched.clone().start();
     let mut socket = entered(&gateway);
     let text = std::fs::read_to_string(launched.path("portcullis.toml")).unwrap();

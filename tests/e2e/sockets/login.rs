@@ -185,13 +185,13 @@ fn extensions_end_here_and_the_first_subprotocol_is_promised_and_kept() {
 #[test]
 fn an_application_that_is_away_or_takes_no_websocket_ends_it_with_a_reason() {
     let application = EchoServer::start();
-    let gateway = launch(&application, "", "").env("PORTCULLIS_UPSTREAM", "http://127.0.0.1:1").start();
+    let gateway = launch(&application.url(), "", "").env("PORTCULLIS_UPSTREAM", "http://127.0.0.1:1").start();
     let mut socket = open(&gateway);
     socket.send(&login());
     assert_eq!(socket.ending(), closed(1013, "upstream-unreachable"));
 
     let refusing = portcullis_tests::Upstream::ok();
-    let gateway = launch(&application, "", "").env("PORTCULLIS_UPSTREAM", &refusing.url()).start();
+    let gateway = launch(&application.url(), "", "").env("PORTCULLIS_UPSTREAM", &refusing.url()).start();
     let mut socket = open(&gateway);
     socket.send(&login());
     assert_eq!(socket.ending(), closed(1011, "upstream-malformed"));
@@ -209,7 +209,7 @@ fn an_application_that_does_not_prove_it_understood_is_not_connected() {
         );
         peer.rest();
     });
-    let gateway = launch(&application, "", "").env("PORTCULLIS_UPSTREAM", &liar.url()).start();
+    let gateway = launch(&application.url(), "", "").env("PORTCULLIS_UPSTREAM", &liar.url()).start();
     let mut socket = open(&gateway);
     socket.send(&login());
     assert_eq!(socket.ending(), closed(1011, "upstream-malformed"));
@@ -218,7 +218,7 @@ fn an_application_that_does_not_prove_it_understood_is_not_connected() {
 #[test]
 fn guesses_over_websockets_are_as_slow_as_everywhere() {
     let application = EchoServer::start();
-    let gateway = launch(&application, "", "[auth.failures]\nlimit = \"3/minute per ip\"\n").start();
+    let gateway = launch(&application.url(), "", "[auth.failures]\nlimit = \"3/minute per ip\"\n").start();
     for number in 0..3 {
         let mut socket = open(&gateway);
         socket.send(&json!({ "type": "auth", "api_key": format!("guess {number}") }).to_string());
@@ -291,7 +291,7 @@ fn users_log_in_by_key_or_token_and_are_held_to_their_rights() {
 #[test]
 fn pages_of_other_origins_do_not_get_to_the_login() {
     let application = EchoServer::start();
-    let gateway = launch(&application, "", "[cors]\norigins = [\"https://app.example.com\"]\n").start();
+    let gateway = launch(&application.url(), "", "[cors]\norigins = [\"https://app.example.com\"]\n").start();
     let from = |origin: &str| Socket::open(gateway.address(), "/ws/primary", &[("Origin", origin)]).map(drop);
     assert_eq!(from("https://app.example.com"), Ok(()));
     assert_eq!(from("https://evil.example"), Err(403));
@@ -329,7 +329,7 @@ fn a_configuration_that_cannot_log_anybody_in_is_refused() {
 #[test]
 fn explain_says_what_the_handshake_leads_to() {
     let application = EchoServer::start();
-    let launched = launch(&application, "", "");
+    let launched = launch(&application.url(), "", "");
     let explained = launched
         .beside("explain GET /ws/primary")
         .arg("-H")

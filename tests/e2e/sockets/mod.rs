@@ -6,25 +6,25 @@ use serde_json::{Value, json};
 mod budgets;
 mod ending;
 mod login;
+mod scale;
 
 /// The key that all callers share.
 const KEY: &str = "Zx4-an-api-key-that-all-callers-share-9Q2w7";
 
 /// A gateway before that application, whose `/ws/{account}` logs in by the first message; `rules` are more of its
 /// `websocket`, `more` is what follows the route.
-fn launch(application: &EchoServer, rules: &str, more: &str) -> Launch {
+fn launch(upstream: &str, rules: &str, more: &str) -> Launch {
     Launch::run()
         .config(&format!(
-            "upstream = \"{}\"\n[auth.api_key]\nvalue = \"env:API_KEY\"\n\
+            "upstream = \"{upstream}\"\n[auth.api_key]\nvalue = \"env:API_KEY\"\n\
              [[routes]]\nmatch = \"WS /ws/{{account}}\"\nauth = \"first-message\"\n\
-             websocket = {{ auth_timeout = \"5s\"{rules} }}\n{more}",
-            application.url()
+             websocket = {{ auth_timeout = \"5s\"{rules} }}\n{more}"
         ))
         .env("API_KEY", KEY)
 }
 
 fn started(application: &EchoServer, rules: &str) -> Gateway {
-    launch(application, rules, "").start()
+    launch(&application.url(), rules, "").start()
 }
 
 fn open(gateway: &Gateway) -> Socket {

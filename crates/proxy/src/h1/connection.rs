@@ -37,7 +37,7 @@ pub struct Door {
 }
 
 /// Serves a connection to its end; or gives it back with what was read of it, when it speaks HTTP/2.
-pub async fn serve(core: Rc<Core>, door: Door) -> Option<(Stream, Buffer)> {
+pub async fn serve(core: Rc<Core>, door: Door) -> Option<Door> {
     let header_timeout = core.local().settings.caps.header_timeout;
     let mut connection = Connection {
         out: core.buffers.text(),
@@ -53,11 +53,11 @@ pub async fn serve(core: Rc<Core>, door: Door) -> Option<(Stream, Buffer)> {
     let slot = poll_fn(|cx| Poll::Ready(connection.core.register(cx.waker()))).await;
     let http2 = connection.run().await;
     connection.core.unregister(slot);
-    let Connection { core, mut inbox, out, reply, stream, .. } = connection;
+    let Connection { core, mut inbox, out, reply, stream, caller, .. } = connection;
     core.buffers.put_text(out);
     core.buffers.put_text(reply);
     if http2 {
-        return Some((stream, inbox));
+        return Some(Door { stream, caller, inbox });
     }
     core.buffers.discard(&mut inbox);
     None
@@ -100,7 +100,7 @@ impl Connection {
             let then = match decision {
                 Decision::More => Then::Close,
                 Decision::Http2 => return first,
-                Decision::Answer(answered) => self.answer(&local, *answered).await,
+                Decision::Answer(answered) => self.answer(&local, answered).await,
                 Decision::Forward(forward) => {
                     self.inbox.consume(forward.facts.head_len);
                     // Boxed: a connection that waits has no room to carry for an exchange. Measured: 8.7 KiB an
@@ -109,7 +109,10 @@ impl Connection {
                 }
                 Decision::Login(login) => {
                     self.inbox.consume(login.facts.head_len);
-                    Box::pin(self.login(&local, login)).await
+                    match Box::pin(self.login(&local, login)).await {
+                        Ok(forward) => Box::pin(self.forward(&local, forward)).await,
+                        Err(then) => then,
+                    }
                 }
             };
             match then {
@@ -128,12 +131,17 @@ impl Connection {
     fn await_next(&mut self) {
         self.core.buffers.detach(&mut self.inbox);
         if self.inbox.is_empty() {
-            for text in [&mut self.out, &mut self.reply] {
-                self.core.buffers.put_text(std::mem::take(text));
-            }
+            self.put_texts();
         }
         let caps = &self.core.local().settings.caps;
         self.deadline.set(if self.inbox.is_empty() { caps.idle_timeout } else { caps.header_timeout });
+    }
+
+    /// What heads were written into goes back.
+    pub(super) fn put_texts(&mut self) {
+        for text in [&mut self.out, &mut self.reply] {
+            self.core.buffers.put_text(std::mem::take(text));
+        }
     }
 
     /// Reads until a head is complete and decides about it; `None` ends the connection in silence.
@@ -197,9 +205,10 @@ impl Connection {
     }
 
     /// Gives an answer of the gateway's own.
-    pub(super) async fn answer(&mut self, local: &Local, answered: Answered) -> Then {
-        let Answered { ctx, reply, denial, facts, preflight } = answered;
-        let broken = denial.is_some_and(|denial| denial.closes());
+    pub(super) async fn answer(&mut self, local: &Local, answered: Box<Answered>) -> Then {
+        // Kept in its box: every waiting connection would carry the room for it otherwise.
+        let Answered { ctx, reply, denial, facts, preflight } = &*answered;
+        let broken = denial.as_ref().is_some_and(Denial::closes);
         let mut body = BodyDecoder::new(facts.body);
         let short = match facts.body {
             Body::Empty => true,
@@ -209,22 +218,22 @@ impl Connection {
         let keep = facts.persistent && short && !broken && !reply.close && !self.core.shared.is_draining();
         self.trail.events(
             &local.policy,
-            &ctx,
+            ctx,
             denial.as_ref(),
             reply.status,
             &mut **self.core.recorder.borrow_mut(),
         );
         self.inbox.consume(facts.head_len);
         self.reply.clear();
-        answer::write_reply(&mut self.reply, &reply, &local.policy, &ctx, &facts, keep, preflight);
+        answer::write_reply(&mut self.reply, reply, &local.policy, ctx, facts, keep, *preflight);
         self.deadline.set(local.settings.caps.write_timeout);
         let written = poll_fn(|cx| self.poll_reply(cx)).await;
         self.trail.access(
             &local.policy,
-            &ctx,
+            ctx,
             &Ending {
                 status: reply.status,
-                denial: denial.map(|denial| denial.code()),
+                denial: denial.as_ref().map(Denial::code),
                 bytes_out: reply.body.len() as u64,
                 duration_us: facts.since.elapsed().as_micros() as u64,
                 aborted: !written,

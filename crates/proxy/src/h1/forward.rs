@@ -108,6 +108,7 @@ impl Connection {
                             preface
                         }
                     };
+                    self.put_texts();
                     let relay = tunnel::Relay {
                         core: &core,
                         client: &mut self.stream,
@@ -176,7 +177,7 @@ impl Connection {
         };
         let ctx = forward.ctx.clone();
         let answered = Answered { reply, ctx, denial: Some(denial), facts, preflight: false };
-        self.answer(local, answered).await
+        self.answer(local, Box::new(answered)).await
     }
 
     fn record(&self, local: &Local, forward: &Forward, upload: &Upload, download: &Download, aborted: bool) {

@@ -66,8 +66,8 @@ enum Heard {
 }
 
 impl Connection {
-    /// Answers the handshake, lets the client log in, and sends it on.
-    pub(super) async fn login(&mut self, local: &Rc<Local>, login: Box<Login>) -> Then {
+    /// Answers the handshake and lets the client log in: to be sent on, or the end.
+    pub(super) async fn login(&mut self, local: &Rc<Local>, login: Box<Login>) -> Result<Box<Forward>, Then> {
         let route = login.unproven.route(&local.policy);
         let since = login.facts.since;
         let shares = Share::at_handshake(route, &login.ctx.client);
@@ -77,7 +77,7 @@ impl Connection {
             let reply = local.policy.reply(&denial, &ctx);
             let facts = Facts { head_len: 0, ..facts };
             let answered = Answered { reply, ctx, denial: Some(denial), facts, preflight: false };
-            return self.answer(local, answered).await;
+            return Err(self.answer(local, Box::new(answered)).await);
         };
         self.reply.clear();
         answer::write_accepted(&mut self.reply, &login.handshake, &local.policy, &login.ctx);
@@ -90,9 +90,9 @@ impl Connection {
         } else {
             Heard::Gone
         };
-        match heard {
+        Err(match heard {
             Heard::Message(message) => match self.enter(local, login, &message, opened) {
-                Ok(forward) => self.forward(local, forward).await,
+                Ok(forward) => return Ok(forward),
                 Err(refused) => self.part(local, &refused.0, since, Some(refused.1)).await,
             },
             Heard::Denied(denial) => self.part(local, &login.ctx, since, Some(denial)).await,
@@ -101,7 +101,7 @@ impl Connection {
                 self.record_login(local, &login.ctx, since, None, true);
                 Then::Close
             }
-        }
+        })
     }
 
     /// Reads frames until the first message is whole. The deadline is that of the login: nothing moves it.
