@@ -40,6 +40,9 @@ pub struct RequestContext {
     pub ambient: bool,
     /// Whether it is a WebSocket whose first message has to log in.
     pub awaits_login: bool,
+    /// Whether a token was announced as a subprotocol of a WebSocket, of which the application hears nothing: a browser
+    /// wants to be told that one of those that it named was chosen.
+    pub announced: bool,
     /// What `X-Device-ID` names, where a limit asked.
     pub device: Named,
     /// What is wrong with its query or body, where that is why it is refused.
@@ -105,6 +108,7 @@ impl RequestContext {
             proven: false,
             ambient: false,
             awaits_login: false,
+            announced: false,
             device: Named::Nothing,
             invalid: None,
             notes: Vec::new(),

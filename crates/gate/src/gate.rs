@@ -10,7 +10,7 @@ use portcullis_core::route::{CanonicalPath, Match};
 use portcullis_core::{Client, Denial, Head, Upgrade};
 
 use crate::admission::{Admission, Permit, Unproven};
-use crate::authn::{Found, Proof};
+use crate::authn::{Found, Proof, protocol};
 use crate::authz::{self, Asked};
 use crate::context::{Named, Note, RequestContext};
 use crate::cors::{self, Origin, Preflight};
@@ -61,6 +61,7 @@ impl Gate {
         if ctx.awaits_login {
             return Ok(Admission::Login(Unproven { route: ctx.route, others: found.others().collect() }));
         }
+        ctx.announced = policy.withholds_protocol(route) && protocol::is_presented(head);
         ctx.step("forward", true, || route.target.to_string());
         Ok(Admission::Forward(Permit {
             route: ctx.route,

@@ -30,7 +30,7 @@ use portcullis_core::{Denial, Field, Head, Identity, Now, Upgrade};
 use tower_layer::Layer;
 use tower_service::Service;
 
-use crate::authn::cookies;
+use crate::authn::{cookies, protocol};
 use crate::context::{RequestContext, RequestId};
 use crate::{Admission, Gate, Policy, Reply};
 
@@ -152,7 +152,12 @@ impl Shared {
                     request.headers_mut().remove(name);
                 }
                 if let Some(cookie) = self.policy.withheld_cookie(route) {
-                    withhold_cookie(request.headers_mut(), cookie);
+                    withhold(request.headers_mut(), "cookie", |value, out| {
+                        cookies::without(value, cookie, out);
+                    });
+                }
+                if ctx.announced {
+                    withhold(request.headers_mut(), protocol::FIELD, protocol::without);
                 }
                 let headers = request.headers_mut();
                 self.policy.write_identity(route, ctx.identity.as_deref(), &ctx, &mut |name, value| {
@@ -199,6 +204,9 @@ impl Shared {
         }
         let mut sealing = self.policy.seal();
         let mut kept = HeaderMap::with_capacity(parts.headers.len() + 12);
+        if ctx.announced && status == 101 && !parts.headers.contains_key(protocol::FIELD) {
+            put(&mut kept, protocol::FIELD, protocol::NAME.as_bytes());
+        }
         for (name, value) in &parts.headers {
             if sealing.passes(ctx, name.as_str()) {
                 kept.append(name.clone(), value.clone());
@@ -225,14 +233,15 @@ fn put(headers: &mut HeaderMap, name: &str, value: &[u8]) {
 }
 
 /// Takes one cookie out of every `Cookie` field.
-fn withhold_cookie(headers: &mut HeaderMap, withheld: &str) {
-    let fields: Vec<HeaderValue> = headers.get_all(http::header::COOKIE).iter().cloned().collect();
-    headers.remove(http::header::COOKIE);
+/// Leaves of the fields of that name what `keep` appends of each; those of which that is nothing go.
+fn withhold(headers: &mut HeaderMap, name: &'static str, keep: impl Fn(&[u8], &mut Vec<u8>)) {
+    let fields: Vec<HeaderValue> = headers.get_all(name).iter().cloned().collect();
+    headers.remove(name);
     for field in fields {
         let mut kept = Vec::new();
-        cookies::without(field.as_bytes(), withheld, &mut kept);
+        keep(field.as_bytes(), &mut kept);
         if !kept.is_empty() {
-            put(headers, "cookie", &kept);
+            put(headers, name, &kept);
         }
     }
 }

@@ -271,6 +271,11 @@ impl Policy {
             || (!route.pass_credentials && self.authn.is_credential(name))
     }
 
+    /// Whether a token among the subprotocols of a WebSocket is kept from the application.
+    pub fn withholds_protocol(&self, route: &Route) -> bool {
+        !route.pass_credentials && route.accepts.contains(&Scheme::Bearer)
+    }
+
     /// The cookie that carries a credential which this gateway judged, where the application is not to see it.
     pub fn withheld_cookie(&self, route: &Route) -> Option<&str> {
         self.authn.cookie().filter(|_| !route.pass_credentials)

@@ -8,7 +8,7 @@
 //! that means something to a proxy is taken off in that spelling.
 
 use portcullis_core::{Field, Head, Identity, Upgrade};
-use portcullis_gate::authn::cookies;
+use portcullis_gate::authn::{cookies, protocol};
 use portcullis_gate::context::RequestContext;
 use portcullis_gate::{Policy, Route};
 use portcullis_wire::{Body, Handshake, Known};
@@ -56,6 +56,7 @@ impl Toward<'_> {
         let nominated = nominates(head);
         let metered =
             head.upgrade == Upgrade::WebSocket && (self.route.websocket.meters() || self.handshake.is_some());
+        let announced = head.upgrade == Upgrade::WebSocket && self.policy.withholds_protocol(self.route);
         let mut traced = false;
         for field in head.fields {
             if hop_by_hop(field.name)
@@ -74,6 +75,10 @@ impl Toward<'_> {
                 {
                     continue;
                 }
+                22 if announced && field.name.eq_ignore_ascii_case(protocol::FIELD) => {
+                    put_kept(out, field, |out| protocol::without(field.value, out));
+                    continue;
+                }
                 12 if field.name.eq_ignore_ascii_case("x-request-id") => continue,
                 11 if field.name.eq_ignore_ascii_case("traceparent") => {
                     if traced || !is_traceparent(field.value) {
@@ -83,7 +88,7 @@ impl Toward<'_> {
                 }
                 6 if field.name.eq_ignore_ascii_case("cookie") => {
                     if let Some(cookie) = self.policy.withheld_cookie(self.route) {
-                        put_cookies(out, field, cookie);
+                        put_kept(out, field, |out| cookies::without(field.value, cookie, out));
                         continue;
                     }
                 }
@@ -125,13 +130,13 @@ impl Toward<'_> {
     }
 }
 
-/// Appends the cookies of a field line but the one named `withheld`; nothing where no other is left.
-fn put_cookies(out: &mut Vec<u8>, field: &Field<'_>, withheld: &str) {
+/// Appends a field line with what `keep` appends of its value; nothing where that is nothing.
+fn put_kept(out: &mut Vec<u8>, field: &Field<'_>, keep: impl FnOnce(&mut Vec<u8>)) {
     let before = out.len();
     out.extend_from_slice(field.name.as_bytes());
     out.extend_from_slice(b": ");
     let empty = out.len();
-    cookies::without(field.value, withheld, out);
+    keep(out);
     if out.len() == empty {
         out.truncate(before);
     } else {

@@ -15,6 +15,7 @@ use super::wait::PATIENCE;
 #[derive(Debug)]
 pub struct Socket {
     socket: WebSocket<TcpStream>,
+    protocol: Option<String>,
 }
 
 /// How a WebSocket came to its end.
@@ -38,11 +39,20 @@ impl Socket {
             request.headers_mut().insert(*name, value.parse().unwrap());
         }
         match client(request, stream) {
-            Ok((socket, _)) => Ok(Self { socket }),
+            Ok((socket, answer)) => {
+                let protocol = answer.headers().get("sec-websocket-protocol");
+                let protocol = protocol.map(|value| value.to_str().unwrap().to_owned());
+                Ok(Self { socket, protocol })
+            }
             Err(HandshakeError::Failure(Error::Http(answer))) => Err(answer.status().as_u16()),
             Err(HandshakeError::Failure(error)) => panic!("{error}"),
             Err(HandshakeError::Interrupted(_)) => panic!("no answer to the handshake within {PATIENCE:?}"),
         }
+    }
+
+    /// The subprotocol that was agreed on.
+    pub fn protocol(&self) -> Option<&str> {
+        self.protocol.as_deref()
     }
 
     /// Sends a text message. A server that has closed already is no error here: what it said tells.

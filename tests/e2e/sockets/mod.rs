@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 mod budgets;
 mod ending;
 mod login;
+mod protocol;
 mod scale;
 
 /// The key that all callers share.

@@ -1,5 +1,5 @@
-//! Access tokens, in `Authorization: Bearer` (RFC 6750 section 2.1). In a query or a body they are not taken:
-//! those end up in logs.
+//! Access tokens, in `Authorization: Bearer` (RFC 6750 section 2.1), and among the subprotocols of a WebSocket. In a
+//! query or a body they are not taken: those end up in logs.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use portcullis_accounts::{Directory, Judgement, TokenError, Tokens};
 use portcullis_core::head::Once;
 use portcullis_core::{Head, Now};
 
-use super::Outcome;
+use super::{Outcome, protocol};
 
 /// The field that carries a token.
 pub(super) const FIELD: &str = "authorization";
@@ -31,7 +31,13 @@ impl Bearer {
 
     pub(super) fn identify<'a>(&self, head: &Head<'a>, now: Now) -> Outcome<'a> {
         let value = match head.once(FIELD) {
-            Once::Absent => return Outcome::Absent,
+            Once::Absent => {
+                return match protocol::presented(head) {
+                    None => Outcome::Absent,
+                    Some(Ok(token)) => self.judge(token, now),
+                    Some(Err(())) => Outcome::Rejected,
+                };
+            }
             Once::Repeated => return Outcome::Rejected,
             Once::Value(value) => value,
         };

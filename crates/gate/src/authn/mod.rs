@@ -8,6 +8,7 @@ mod api_key;
 mod bearer;
 pub mod cookies;
 mod first_message;
+pub mod protocol;
 mod session;
 mod shared_secret;
 mod tenure;

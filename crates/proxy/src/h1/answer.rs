@@ -1,6 +1,7 @@
 //! Heads towards the client: of the gateway's own answers, and of the application's after sealing.
 
 use portcullis_core::Upgrade;
+use portcullis_gate::authn::protocol;
 use portcullis_gate::context::RequestContext;
 use portcullis_gate::{Policy, Reply};
 use portcullis_wire::{self as wire, Body, Handshake, ResponseHead};
@@ -133,6 +134,10 @@ pub fn write_switching(
 ) {
     let mut sealing = policy.seal();
     status_line(out, head);
+    let chosen = head.fields.iter().any(|field| field.name.eq_ignore_ascii_case(protocol::FIELD));
+    if ctx.announced && !chosen {
+        put(out, "Sec-WebSocket-Protocol", protocol::NAME.as_bytes());
+    }
     for field in head.fields {
         if !is_hop_by_hop(field.name) && sealing.passes(ctx, field.name) {
             put(out, field.name, field.value);
