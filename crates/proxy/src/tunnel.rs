@@ -156,7 +156,7 @@ impl Relay<'_> {
                 }
                 _ => {}
             }
-            if up.closed || down.closed {
+            if up.closed || down.closed || up.is_over() {
                 deadline.set(FAREWELL.min(idle));
                 return deadline.poll(cx).map(|()| Stop::Idle);
             }

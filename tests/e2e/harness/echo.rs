@@ -66,6 +66,11 @@ impl EchoServer {
         format!("http://{}", self.address)
     }
 
+    /// Its address.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
     /// How many connections it got.
     pub fn connections(&self) -> usize {
         lock(&self.seen).connections

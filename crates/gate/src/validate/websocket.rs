@@ -79,8 +79,6 @@ pub enum Breach {
     Continuation,
     /// A new message before the end of the one under way (section 5.4).
     Interrupted,
-    /// A frame after the close frame (section 5.5.1).
-    AfterClose,
 }
 
 impl Violation {
@@ -115,7 +113,6 @@ impl Breach {
             Breach::CloseCode => "wrong close frame",
             Breach::Continuation => "nothing to continue",
             Breach::Interrupted => "message not finished",
-            Breach::AfterClose => "frame after close",
         }
     }
 }
@@ -156,6 +153,10 @@ impl Meter {
             let payload = usize::try_from(self.payload_left).unwrap_or(usize::MAX).min(rest.len());
             self.payload_left -= payload as u64;
             cleared.bytes += payload;
+            // What follows the close frame is nothing to anybody (section 5.5.1).
+            if self.is_over() {
+                break;
+            }
             match Header::read(&rest[payload..]) {
                 // More payload or the rest of the header is still to come.
                 Ok(None) => break,
@@ -192,12 +193,14 @@ impl Meter {
         self.closed
     }
 
+    /// Whether the client has said everything: nothing that follows its close frame is ever cleared.
+    pub fn is_over(&self) -> bool {
+        self.closed && self.payload_left == 0
+    }
+
     /// Judges a frame by its header, and counts it.
     fn admit(&mut self, header: &Header) -> Result<(), Violation> {
         let breach = |breach| Err(Violation::Protocol(breach));
-        if self.closed {
-            return breach(Breach::AfterClose);
-        }
         // Only the first frame of a message says whether it is compressed.
         let compressible = self.compressed && matches!(header.opcode, TEXT | BINARY);
         if header.reserved & !(if compressible { RSV1 } else { 0 }) != 0 {

@@ -136,6 +136,10 @@ impl Direction {
                 self.closed = true;
                 return Poll::Ready(End::Orderly);
             }
+            // What comes after the goodbye stays where it is; the other side has the last word.
+            if self.is_over() {
+                return Poll::Pending;
+            }
             core.buffers.attach(buffer, SMALL);
             match from.poll_fill(cx, buffer) {
                 Poll::Pending => {
@@ -213,6 +217,11 @@ impl Direction {
             Guard::Framed(boundary) => boundary.is_between(),
         };
         between && self.preface.is_empty() && self.cleared == 0 && !self.ended
+    }
+
+    /// Whether a client has sent its close frame, after which nothing goes on.
+    pub fn is_over(&self) -> bool {
+        matches!(&self.guard, Guard::Metered(meter, _) if meter.is_over())
     }
 
     /// How many bytes went on that are no answers to pings.

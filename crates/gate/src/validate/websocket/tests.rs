@@ -162,8 +162,6 @@ fn every_breach_of_the_framing_is_named() {
     assert_breach(&[text(), Frame::new(CLOSE, 1)], Breach::CloseCode);
     assert_breach(&[text(), Frame::new(CONTINUATION, 5)], Breach::Continuation);
     assert_breach(&[text().more(), text()], Breach::Interrupted);
-    assert_breach(&[text(), Frame::new(CLOSE, 2), text()], Breach::AfterClose);
-    assert_breach(&[Frame::new(CLOSE, 0), Frame::new(PING, 0)], Breach::AfterClose);
     assert_eq!(Violation::Protocol(Breach::Unmasked).code(), 1002);
     // 64 bits of length.
     let cleared = Meter::new(u64::MAX, false).clear(&[FIN | TEXT, MASK | 0x7f, 0x80, 0, 0, 0, 0, 0, 0, 0]);
@@ -194,7 +192,14 @@ fn a_close_frame_is_noticed() {
     let mut meter = Meter::new(4, false);
     meter.clear(&Frame::new(TEXT, 1).bytes());
     assert!(!meter.is_closed());
+    assert!(!meter.is_over());
     meter.clear(&Frame::new(CLOSE, 2).bytes());
+    // What follows is kept back, and is no breach.
+    assert_eq!(
+        meter.clear(&wire(&[Frame::new(TEXT, 5), Frame { masked: false, ..Frame::new(PING, 0) }])),
+        Cleared { bytes: 0, messages: 0, violation: None }
+    );
+    assert!(meter.is_over());
     assert!(meter.is_closed());
 }
 
@@ -220,8 +225,10 @@ fn model(frames: &[Frame], max_message: u64, compressed: bool) -> (usize, Option
         let control = frame.opcode >= 8;
         let first = matches!(frame.opcode, 1 | 2);
         let shortest = [0, 126, 65_536][frame.extended.div_ceil(4)];
+        if closed {
+            return (index, None);
+        }
         let allowed = frame.masked
-            && !closed
             && matches!(frame.opcode, 0 | 1 | 2 | 8 | 9 | 10)
             && (frame.reserved == 0 || (frame.reserved == 0x40 && compressed && first))
             && frame.length >= shortest
