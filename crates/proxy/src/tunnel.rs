@@ -133,6 +133,7 @@ impl Relay<'_> {
         let mut down = Direction::new(if framed { Guard::Framed(Boundary::default()) } else { Guard::None });
         let mut moved = (up.spoken(), down.bytes);
         let mut moved_at = Instant::now();
+        let mut parting = false;
         deadline.set(pulse.as_ref().map_or(idle, |pulse| pulse.every.min(idle)));
         let stop = poll_fn(|cx| {
             // The core wakes every connection when something was revoked, and when it drains.
@@ -154,10 +155,15 @@ impl Relay<'_> {
                 | (Poll::Ready(_), Poll::Ready(_)) => {
                     return Poll::Ready(Stop::Over);
                 }
+                // The client had said goodbye, and has heard the answer.
+                (Poll::Pending, Poll::Ready(_)) if up.is_over() => return Poll::Ready(Stop::Over),
                 _ => {}
             }
             if up.closed || down.closed || up.is_over() {
-                deadline.set(FAREWELL.min(idle));
+                // Once, and when something moved: a deadline that every look moves on is never reached.
+                if !std::mem::replace(&mut parting, true) || up.bytes + down.bytes != before {
+                    deadline.set(FAREWELL.min(idle));
+                }
                 return deadline.poll(cx).map(|()| Stop::Idle);
             }
             if framed && core.shared.is_draining() {

@@ -1,6 +1,7 @@
 //! An application behind the gateway that takes every WebSocket and says back what it hears, by somebody else's
 //! server.
 
+use std::collections::HashMap;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -23,6 +24,8 @@ struct Seen {
     handshakes: Vec<Vec<(String, String)>>,
     messages: Vec<String>,
     ended: usize,
+    /// By their number.
+    open: HashMap<usize, TcpStream>,
 }
 
 /// One handshake, as the application sees it.
@@ -49,11 +52,19 @@ impl EchoServer {
             let seen = Arc::clone(&seen);
             move || {
                 for stream in listener.incoming().map_while(Result::ok) {
-                    lock(&seen).connections += 1;
+                    let number = {
+                        let mut seen = lock(&seen);
+                        seen.connections += 1;
+                        let number = seen.connections;
+                        seen.open.insert(number, stream.try_clone().unwrap());
+                        number
+                    };
                     let seen = Arc::clone(&seen);
                     std::thread::spawn(move || {
                         serve(stream, &seen);
-                        lock(&seen).ended += 1;
+                        let mut seen = lock(&seen);
+                        seen.ended += 1;
+                        seen.open.remove(&number);
                     });
                 }
             }
@@ -84,6 +95,13 @@ impl EchoServer {
     /// The last handshake.
     pub fn handshake(&self) -> Handshake {
         Handshake(lock(&self.seen).handshakes.last().expect("a handshake").clone())
+    }
+
+    /// Loses every connection, as when it is killed.
+    pub fn cut(&self) {
+        for stream in lock(&self.seen).open.values() {
+            let _ = stream.shutdown(std::net::Shutdown::Both);
+        }
     }
 
     /// Waits until as many connections have ended as began.

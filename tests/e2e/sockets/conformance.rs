@@ -32,11 +32,11 @@ fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
     match payload.len() {
         short @ ..=125 => bytes.push(0x80 | short as u8),
         long @ ..=0xffff => {
-            bytes.push(0x80 | 126);
+            bytes.push(0x80 | 0x7e);
             bytes.extend((long as u16).to_be_bytes());
         }
         longer => {
-            bytes.push(0x80 | 127);
+            bytes.push(0x80 | 0x7f);
             bytes.extend((longer as u64).to_be_bytes());
         }
     }
@@ -244,7 +244,7 @@ fn answered(address: SocketAddr, path: &str, case: &Case) -> Vec<u8> {
         }
     });
     let mut all = Vec::new();
-    let mut piece = [0; 64 << 10];
+    let mut piece = vec![0; 64 << 10];
     // A reset after the goodbye is an end, too: not all that was sent was read.
     while let Ok(count) = stream.read(&mut piece) {
         if count == 0 {

@@ -1,6 +1,9 @@
 //! What becomes of open WebSockets when the gateway changes, and when it ends.
 
-use portcullis_tests::{EchoServer, Ending, Socket};
+use std::io::{Read as _, Write as _};
+use std::net::{Shutdown, TcpStream};
+
+use portcullis_tests::{EchoServer, Ending, Launch, PATIENCE, RawUpstream, Socket};
 
 use super::{entered, launch, open, started};
 
@@ -31,4 +34,32 @@ fn a_reload_leaves_open_sockets_alone_and_judges_new_ones() {
     socket.send("still here");
     assert_eq!(socket.receive(), "still here");
     assert_eq!(Socket::open(gateway.address(), "/ws/primary", &[]).map(drop), Err(401));
+}
+
+/// Ten seconds of nothing after one side has ended are enough, whoever still holds the other side open.
+#[test]
+fn half_an_end_is_not_waited_for_for_ever() {
+    let upstream = RawUpstream::start(|mut peer| {
+        peer.head().unwrap();
+        peer.write("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n");
+        // It hears the end of the client and keeps its own side open until the gateway has enough.
+        peer.rest();
+        std::thread::park_timeout(2 * PATIENCE);
+    });
+    let gateway = Launch::run()
+        .config(&format!("upstream = \"{}\"\n[auth]\ndefault = \"none\"\n", upstream.url()))
+        .start();
+    let mut stream = TcpStream::connect(gateway.address()).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream
+        .write_all(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n")
+        .unwrap();
+    let (mut head, mut byte) = (Vec::new(), [0]);
+    while !head.ends_with(b"\r\n\r\n") {
+        stream.read_exact(&mut byte).unwrap();
+        head.push(byte[0]);
+    }
+    assert!(head.starts_with(b"HTTP/1.1 101 "), "{}", String::from_utf8_lossy(&head));
+    stream.shutdown(Shutdown::Write).unwrap();
+    assert_eq!(stream.read(&mut byte).unwrap(), 0);
 }

@@ -4,6 +4,7 @@ use portcullis_tests::{EchoServer, Gateway, Launch, Socket};
 use serde_json::{Value, json};
 
 mod budgets;
+mod chaos;
 mod conformance;
 mod ending;
 mod login;
