@@ -12,6 +12,7 @@ pub mod event;
 pub mod head;
 pub mod id;
 pub mod identity;
+pub mod outbound;
 pub mod port;
 pub mod quota;
 pub mod redact;
