@@ -20,6 +20,8 @@ pub enum EventKind {
     CorsViolation,
     /// A request that no honest client sends: malformed, ambiguous, smuggled.
     SuspiciousActivity,
+    /// A request named a URL that leads to what is not public.
+    SsrfBlocked,
     /// An address guessed too many credentials.
     Lockout,
     /// The configuration was changed, or a change was refused.
@@ -36,6 +38,7 @@ impl EventKind {
             EventKind::RateLimitExceeded => "rate_limit_exceeded",
             EventKind::CorsViolation => "cors_violation",
             EventKind::SuspiciousActivity => "suspicious_activity",
+            EventKind::SsrfBlocked => "ssrf_blocked",
             EventKind::Lockout => "lockout",
             EventKind::ConfigChanged => "config_changed",
         }

@@ -1,22 +1,25 @@
 //! The decision about a request, on one page.
 
 use std::borrow::Cow;
+use std::future::poll_fn;
 use std::sync::Arc;
+use std::task::Poll;
 
 use portcullis_core::event::EventKind;
 use portcullis_core::head::Once;
+use portcullis_core::outbound::{Checking, RefusedUrl};
 use portcullis_core::quota::{LimitTable, RecentSuccess, Scope, Verdict};
 use portcullis_core::route::{CanonicalPath, Match};
 use portcullis_core::{Client, Denial, Head, Identity, Upgrade};
 
 use crate::authn::{Found, Proof, Tenure};
 use crate::authz::{self, Asked};
-use crate::context::{Named, Note, RequestContext};
+use crate::context::{Named, Note, RefusedAt, RequestContext};
 use crate::cors::{self, Origin, Preflight};
 use crate::limit::{Counted, LimitRule, Limiter, Mode};
 use crate::policy::{Policy, Route, UnknownRoutes};
 use crate::trail::event_of;
-use crate::validate::Invalid;
+use crate::validate::{Invalid, NamedUrl};
 
 /// The gate: what outlives a policy. One for the process, shared by all cores.
 #[derive(Debug)]
@@ -60,9 +63,44 @@ impl Permit {
     }
 
     /// Judges a held body, without its transfer coding. One that is larger than [`Permit::holds`] may be shown
-    /// as far as it was read.
-    pub fn judge_body(&self, policy: &Policy, body: &[u8]) -> Result<(), Invalid> {
-        self.routes(policy).try_for_each(|route| route.validate.judge_body(body))
+    /// as far as it was read. What passes may go on once [`Permit::check_urls`] took the URLs that it names.
+    pub fn judge_body(&self, policy: &Policy, body: &[u8]) -> Result<Vec<NamedUrl>, Invalid> {
+        let mut urls = Vec::new();
+        for route in self.routes(policy) {
+            route.validate.judge_body(body)?;
+            urls.extend(route.validate.named_urls(body)?);
+        }
+        Ok(urls)
+    }
+
+    /// Judges where the URLs of a body lead, all at once. This waits for name servers, as long as the guard of the
+    /// policy lets them; what it cannot judge it refuses. A route in `observe` mode notes what it would refuse.
+    pub async fn check_urls(
+        &self,
+        policy: &Policy,
+        urls: Vec<NamedUrl>,
+        ctx: &mut RequestContext,
+    ) -> Result<(), Denial> {
+        let Some(guard) = policy.urls.as_ref().filter(|_| !urls.is_empty()) else {
+            // A policy whose routes ask for public URLs has a guard.
+            return if urls.is_empty() { Ok(()) } else { Err(Denial::Internal) };
+        };
+        let Some((at, refused)) =
+            first_refused(urls.iter().map(|named| guard.check(&named.url)).collect()).await
+        else {
+            return Ok(());
+        };
+        let denial = Denial::Url(refused.fault);
+        ctx.refused_url = Some(RefusedAt { pointer: urls[at].pointer.clone(), why: refused.why });
+        let asking = self.routes(policy).filter(|route| route.validate.judges_urls());
+        if !asking.clone().all(|route| route.observe) {
+            return Err(denial);
+        }
+        if let Some((kind, details)) = event_of(&denial, ctx) {
+            ctx.notes.push(Note { kind, reason: denial.code(), details, observed: true });
+        }
+        ctx.refused_url = None;
+        Ok(())
     }
 
     /// Whether it was admitted as a WebSocket handshake only: an application that answers it like any `GET`
@@ -71,7 +109,7 @@ impl Permit {
         policy.is_handshake(self.route)
     }
 
-    fn routes<'p>(&self, policy: &'p Policy) -> impl Iterator<Item = &'p Route> {
+    fn routes<'p>(&self, policy: &'p Policy) -> impl Iterator<Item = &'p Route> + Clone {
         std::iter::once(self.route).chain(self.others.iter().copied()).map(|route| policy.route(route))
     }
 
@@ -333,6 +371,24 @@ impl Gate {
     }
 }
 
+/// Waits for all judgements at once, and for no more once one refuses: which, and why.
+async fn first_refused(checks: Vec<Checking<'_>>) -> Option<(usize, RefusedUrl)> {
+    let mut checks: Vec<_> = checks.into_iter().map(Some).collect();
+    poll_fn(|cx| {
+        let mut waits = false;
+        for (at, slot) in checks.iter_mut().enumerate() {
+            let Some(check) = slot else { continue };
+            match check.as_mut().poll(cx) {
+                Poll::Ready(Err(refused)) => return Poll::Ready(Some((at, refused))),
+                Poll::Ready(Ok(())) => *slot = None,
+                Poll::Pending => waits = true,
+            }
+        }
+        if waits { Poll::Pending } else { Poll::Ready(None) }
+    })
+    .await
+}
+
 /// Finds out which device is named, where a limit of the route counts by it; one that counts by nothing else
 /// needs a name.
 fn name_device(
@@ -361,6 +417,9 @@ fn validate(route: &Route, head: &Head<'_>, ctx: &mut RequestContext) -> Result<
     let judged = route.validate.judge_head(head);
     ctx.step("validate", judged.is_ok(), || match &judged {
         Err(invalid) => invalid.to_string(),
+        Ok(()) if route.validate.judges_urls() => {
+            "the head is as the route takes it; its body is judged, and where its URLs lead".to_owned()
+        }
         Ok(()) if route.validate.holds().is_some() => {
             "the head is as the route takes it; its body is judged".to_owned()
         }

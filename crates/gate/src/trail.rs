@@ -4,6 +4,7 @@
 
 use std::borrow::Cow;
 
+use portcullis_core::denial::UrlFault;
 use portcullis_core::event::{AccessRecord, EventKind, Recorder, SecurityEvent, Subject};
 use portcullis_core::identity::Scheme;
 use portcullis_core::{Denial, Head};
@@ -206,6 +207,11 @@ pub(crate) fn event_of(denial: &Denial, ctx: &RequestContext) -> Option<(EventKi
             EventKind::SuspiciousActivity,
             "Suspicious activity: control characters or broken text in the query or the body".into(),
         ),
+        Denial::Url(UrlFault::Invalid) => return None,
+        Denial::Url(_) => {
+            let (at, why) = ctx.refused_url.as_ref().map_or(("", ""), |it| (&*it.pointer, &*it.why));
+            (EventKind::SsrfBlocked, format!("SSRF: a URL is refused (body {at}: {why})").into())
+        }
         Denial::Invalid(_)
         | Denial::RequestTimeout
         | Denial::BodyTooLarge

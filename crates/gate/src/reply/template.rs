@@ -11,6 +11,8 @@ pub struct Template {
     pub(super) pieces: Option<Vec<Piece>>,
     /// What the log says of it; empty for the gateway's own words.
     log: Box<str>,
+    /// The status in place of the refusal's own.
+    status: Option<u16>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -100,6 +102,7 @@ impl Template {
             fields: Vec::new(),
             pieces: Some(pieces),
             log: "".into(),
+            status: None,
         })
     }
 
@@ -110,6 +113,7 @@ impl Template {
             fields: Vec::new(),
             pieces: None,
             log: "".into(),
+            status: None,
         }
     }
 
@@ -126,6 +130,18 @@ impl Template {
     pub fn with_log(mut self, words: &str) -> Self {
         self.log = words.into();
         self
+    }
+
+    /// The same, with a status of its own.
+    #[must_use]
+    pub fn with_status(mut self, status: Option<u16>) -> Self {
+        self.status = status;
+        self
+    }
+
+    /// The status in place of the refusal's own.
+    pub(crate) fn status(&self) -> Option<u16> {
+        self.status
     }
 
     /// What the log says of it; none for the gateway's own words.

@@ -10,14 +10,17 @@
 mod invalid;
 mod json;
 mod query;
+mod urls;
 pub mod websocket;
 
 use portcullis_core::Head;
 use portcullis_core::head::Once;
 
+pub(crate) use invalid::one_to_json;
 pub use invalid::{Invalid, Issue, Place, Problem};
 pub use json::{Kind, Object, UnknownKind};
 pub use query::Query;
+pub use urls::{NamedUrl, NotAPointer, UrlPointer};
 
 /// What a route takes. The default takes everything.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -37,7 +40,12 @@ pub struct Body {
     pub types: Vec<Box<str>>,
     /// The JSON object it must be, whatever its media type says.
     pub json: Option<Object>,
+    /// Where public URLs must stand in it. Where one is named, the body must be a JSON object.
+    pub public_urls: Vec<UrlPointer>,
 }
+
+/// What a body must be of which nothing but its URLs is asked.
+static ANY_OBJECT: Object = Object { fields: None, max_depth: 8, max_fields: 100 };
 
 /// How many bytes of a body are held until they are judged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -72,7 +80,7 @@ impl Config {
 
     /// How many bytes of the body to hold for [`Config::judge_body`]; nothing where it is not judged.
     pub fn holds(&self) -> Option<usize> {
-        self.body.as_ref().filter(|body| body.json.is_some()).map(|body| body.held.bytes())
+        self.body.as_ref().filter(|body| body.object().is_some()).map(|body| body.held.bytes())
     }
 
     /// Judges the query and what the head says of the body.
@@ -92,7 +100,7 @@ impl Config {
     pub fn judge_body(&self, body: &[u8]) -> Result<(), Invalid> {
         let mut invalid = Invalid::default();
         if let Some(rules) = &self.body
-            && let Some(object) = rules.json.as_ref().filter(|_| !body.is_empty())
+            && let Some(object) = rules.object().filter(|_| !body.is_empty())
         {
             if body.len() > rules.held.bytes() {
                 invalid.add(Place::Body, Problem::TooLarge { most: rules.held.bytes() });
@@ -102,13 +110,33 @@ impl Config {
         }
         invalid.into_result()
     }
+
+    /// The URLs of a body that [`Config::judge_body`] let pass, which must be public.
+    pub fn named_urls(&self, body: &[u8]) -> Result<Vec<NamedUrl>, Invalid> {
+        let Some(rules) = self.body.as_ref().filter(|rules| !rules.public_urls.is_empty()) else {
+            return Ok(Vec::new());
+        };
+        let mut invalid = Invalid::default();
+        let urls = urls::collect(&rules.public_urls, body, &mut invalid);
+        invalid.into_result().map(|()| urls)
+    }
+
+    /// Whether URLs in its body must be public.
+    pub fn judges_urls(&self) -> bool {
+        self.body.as_ref().is_some_and(|body| !body.public_urls.is_empty())
+    }
 }
 
 impl Body {
+    /// The JSON object it must be.
+    fn object(&self) -> Option<&Object> {
+        self.json.as_ref().or_else(|| (!self.public_urls.is_empty()).then_some(&ANY_OBJECT))
+    }
+
     fn judge_head(&self, head: &Head<'_>, invalid: &mut Invalid) {
         let most = self.held.bytes();
         let length = head.text("content-length").and_then(|text| text.trim().parse::<u64>().ok());
-        if self.json.is_some() && length.is_some_and(|length| length > most as u64) {
+        if self.object().is_some() && length.is_some_and(|length| length > most as u64) {
             invalid.add(Place::Body, Problem::TooLarge { most });
         }
         let empty = length.unwrap_or(0) == 0 && head.field("transfer-encoding").is_none();
@@ -160,6 +188,7 @@ mod tests {
                 fields: Some(vec![("force_update".into(), Kind::Boolean)]),
                 ..Object::default()
             }),
+            public_urls: Vec::new(),
         };
         Config { query: Some(Query { names: Some(Vec::new()), ..Query::default() }), body: Some(body) }
     }
