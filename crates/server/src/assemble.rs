@@ -1,5 +1,7 @@
 //! From the configuration to what runs: the policy of the gate and the settings of the data plane.
 
+mod outbound;
+
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -154,6 +156,7 @@ fn policy(config: &Config, doors: Option<&Doors>) -> Result<Policy, Problems> {
                 signed
             }),
         },
+        urls: outbound::url_guard(config)?,
     };
     Policy::new(parts).map_err(|error| match error {
         PolicyError::Conflict(conflict) => {
@@ -165,7 +168,7 @@ fn policy(config: &Config, doors: Option<&Doors>) -> Result<Policy, Problems> {
                 ),
             ))
         }
-        error @ PolicyError::UnknownScheme { .. } => {
+        error @ (PolicyError::UnknownScheme { .. } | PolicyError::NoUrlGuard(_)) => {
             Problems::from(Problem::new(&own_origin, error.to_string()))
         }
     })
@@ -447,7 +450,8 @@ fn template(reply: &model::Reply) -> Result<Template, Problems> {
             .map_err(|error| Problems::from(Problem::new(&reply.origin, error.to_string())))?,
         None => Template::problem(),
     };
-    Ok(template.with_fields(&reply.headers).with_log(reply.log.as_deref().unwrap_or_default()))
+    let log = reply.log.as_deref().unwrap_or_default();
+    Ok(template.with_fields(&reply.headers).with_log(log).with_status(reply.status))
 }
 
 /// How long a shutdown waits for what is running.

@@ -11,6 +11,7 @@ mod logs;
 mod open;
 mod rate;
 mod socket;
+mod webhooks;
 
 /// A key as the guide's generator makes one.
 const KEY: &str = "4pQ0gKpVb0yqXv9dJ8mZbWc2rTn5sLhEoUaYxG7iRkM";

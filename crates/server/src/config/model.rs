@@ -13,6 +13,7 @@ use ipnet::IpNet;
 use portcullis_core::quota::{Rate, Scope};
 use portcullis_core::route::Pattern;
 use portcullis_gate::validate;
+use portcullis_outbound::Rules;
 
 use super::origin::Origin;
 
@@ -51,6 +52,8 @@ pub struct Config {
     pub routes: Vec<Route>,
     /// What every query may be, where routes say nothing else.
     pub query: Option<validate::Query>,
+    /// Where URLs that requests name may lead.
+    pub outbound: Outbound,
     /// By denial code, and `upstream-error` for answers of the application that are replaced.
     pub replies: BTreeMap<&'static str, Reply>,
     /// Which answers of the application are replaced, the environment taken into account.
@@ -250,6 +253,18 @@ pub struct Route {
     pub origin: Origin,
 }
 
+/// Where URLs may lead.
+#[derive(Debug, Clone)]
+pub struct Outbound {
+    pub rules: Rules,
+    /// The name servers to ask; none: those of the system.
+    pub resolvers: Vec<SocketAddr>,
+    /// For all lookups of one URL.
+    pub timeout: Duration,
+    /// Where the resolver is named.
+    pub origin: Origin,
+}
+
 /// What the limits of every route, and those of the caller's role, are for one route.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum GeneralLimits {
@@ -288,6 +303,8 @@ pub struct Reply {
     pub headers: Vec<(String, String)>,
     /// What the log says of it; nothing: the words of the gateway.
     pub log: Option<String>,
+    /// In place of the refusal's own.
+    pub status: Option<u16>,
     pub origin: Origin,
 }
 

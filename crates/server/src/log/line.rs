@@ -268,6 +268,7 @@ fn level_of(event: &SecurityEvent<'_>) -> Level {
         | EventKind::AccessDenied
         | EventKind::RateLimitExceeded
         | EventKind::CorsViolation
+        | EventKind::SsrfBlocked
         | EventKind::Lockout
         | EventKind::ConfigChanged => Level::Warn,
     }

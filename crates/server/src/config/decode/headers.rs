@@ -112,7 +112,17 @@ pub(super) fn replies(root: &Reader<'_>) -> BTreeMap<&'static str, Reply> {
                 Err(Complaint::new("this is not one line of text", "\"API request rejected\""))
             }
         });
-        replies.insert(code, Reply { content_type, body, headers, log, origin: reader.origin });
+        let status = reader.integer("status").and_then(|status| u16::try_from(status).ok());
+        if status.is_some() && [UPSTREAM_ERROR, ACCOUNT].contains(&code) {
+            reader.problem(
+                Problem::new(
+                    &reader.origin_of("status"),
+                    format!("`replies.{name}` stands for many refusals, each with its own status"),
+                )
+                .mend("take `status` away"),
+            );
+        }
+        replies.insert(code, Reply { content_type, body, headers, log, status, origin: reader.origin });
     }
     replies
 }

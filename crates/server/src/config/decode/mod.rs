@@ -7,6 +7,7 @@ mod cors;
 mod endpoints;
 mod headers;
 mod limits;
+mod outbound;
 mod roles;
 mod routes;
 mod schemes;
@@ -102,6 +103,7 @@ pub(super) fn decode(tree: &Table, context: &Context<'_>) -> Config {
         limits: if limiter { limits } else { Vec::new() },
         routes,
         query,
+        outbound: outbound::outbound(&root),
         replies: headers::replies(&root),
         replace_errors,
         endpoints,

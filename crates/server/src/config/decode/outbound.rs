@@ -1,0 +1,60 @@
+//! What is called beside the application, and who says where names lead.
+
+use std::net::{IpAddr, SocketAddr};
+use std::ops::RangeInclusive;
+
+use portcullis_outbound::{NotPorts, Place, Ports, Rules};
+
+use super::super::model::Outbound;
+use super::super::tree::{Node, Value};
+use super::super::value::{self, Complaint};
+use super::Reader;
+
+/// Where name servers listen (RFC 1035 section 4.2).
+const DNS_PORT: u16 = 53;
+
+pub(super) fn outbound(root: &Reader<'_>) -> Outbound {
+    let section = root.section("outbound");
+    Outbound {
+        rules: Rules {
+            allow: section.list("allow", place),
+            deny: section.list("deny", place),
+            ports: Ports::new(section.list("ports", ports)),
+        },
+        resolvers: section.list("resolver", name_server),
+        timeout: section.duration("timeout"),
+        origin: section.origin_of("resolver"),
+    }
+}
+
+fn place(node: &Node) -> Result<Place, Complaint> {
+    let text = value::text(node)?;
+    text.parse().map_err(|error| {
+        Complaint::new(
+            format!("`{text}` is {error}"),
+            "\"10.1.0.0/16\", \"192.0.2.7\", \"hooks.example.com\", or \"*.example.com\" for every name under it",
+        )
+    })
+}
+
+fn ports(node: &Node) -> Result<RangeInclusive<u16>, Complaint> {
+    let text = match &node.value {
+        Value::Integer(number) => number.to_string(),
+        _ => value::text(node)?.to_owned(),
+    };
+    Ports::range(&text).map_err(|error: NotPorts| {
+        Complaint::new(format!("`{text}` is {error}"), "443, or \"8000-8999\" between quotes")
+    })
+}
+
+/// The address of a name server, with a port or without.
+fn name_server(node: &Node) -> Result<SocketAddr, Complaint> {
+    let text = value::text(node)?;
+    let plain = text.parse::<IpAddr>().map(|address| SocketAddr::new(address, DNS_PORT));
+    plain.or_else(|_| text.parse::<SocketAddr>()).map_err(|_| {
+        Complaint::new(
+            format!("`{text}` is not the address of a name server"),
+            "\"9.9.9.9\", \"127.0.0.1:5353\" or \"[::1]:53\"",
+        )
+    })
+}
