@@ -22,6 +22,8 @@ pub enum EventKind {
     SuspiciousActivity,
     /// A request named a URL that leads to what is not public.
     SsrfBlocked,
+    /// The application called a host that is not one of those it may call.
+    EgressDenied,
     /// An address guessed too many credentials.
     Lockout,
     /// The configuration was changed, or a change was refused.
@@ -39,6 +41,7 @@ impl EventKind {
             EventKind::CorsViolation => "cors_violation",
             EventKind::SuspiciousActivity => "suspicious_activity",
             EventKind::SsrfBlocked => "ssrf_blocked",
+            EventKind::EgressDenied => "egress_denied",
             EventKind::Lockout => "lockout",
             EventKind::ConfigChanged => "config_changed",
         }

@@ -12,6 +12,7 @@ use url::Url;
 
 use crate::names;
 use crate::refusal::Refusal;
+use crate::rules::Place;
 
 /// The longest URL that is taken, in bytes: what browsers and pydantic's `HttpUrl` agree on.
 pub const LONGEST: usize = 2083;
@@ -67,6 +68,14 @@ impl Target {
         match &self.host {
             Host::Address(address) => address.to_string(),
             Host::Name(name) => name.to_string(),
+        }
+    }
+
+    /// Whether it leads into a part of the network, by what is written: a name by its name, an address by itself.
+    pub fn is_in(&self, place: &Place) -> bool {
+        match &self.host {
+            Host::Address(address) => place.holds(*address),
+            Host::Name(name) => place.is_named(name),
         }
     }
 

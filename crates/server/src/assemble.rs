@@ -2,6 +2,8 @@
 
 mod outbound;
 
+pub use outbound::egress_rules;
+
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;

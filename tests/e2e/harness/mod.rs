@@ -30,7 +30,7 @@ pub use gateway::{Gateway, Launch, Outcome, Ran, binary};
 pub use http::{Connection, Request, Response};
 pub use http2::{H2Client, H2Outcome, Sender, h2_outcome};
 pub use net::{free_port, is_refused, outer_address};
-pub use portcullis_sample::System;
+pub use portcullis_sample::{Options, System};
 pub use postgres::Postgres;
 pub use raw::{Peer, RawUpstream, UnixUpstream};
 pub use scratch::Scratch;

@@ -194,6 +194,11 @@ pub const KEYS: &[Key] = &[
     key("outbound.resolver", K::Words, D::Computed("the name servers of the system"), "Name servers that are asked where names lead: addresses, with a port or without"),
     key("outbound.timeout", K::Duration, D::Text("5s"), "How long the names in one URL may take to resolve; then it is refused"),
 
+    key("egress.listen", K::Text, D::None, "Where a proxy listens through which the application calls others (`HTTP_PROXY`, `HTTPS_PROXY`): every call is judged by `[outbound]`, at the moment it is made"),
+    key("egress.clients", K::Networks, D::List(&["127.0.0.0/8", "::1"]), "Who may call through it: addresses and prefixes"),
+    key("egress.hosts", K::Words, D::List(&[]), "The only hosts that may be called, written as in `outbound.allow`; none for all that `[outbound]` lets pass"),
+    key("egress.mode", K::Choice(MODES), D::Text("enforce"), "`observe` lets calls to other hosts than these pass and logs them; what `[outbound]` refuses is always refused"),
+
     key("limiter.enabled", K::Bool, D::Bool(true), "`false`: no limit is in force but that of wrong credentials"),
 
     key("limits[].rate", K::Rate, D::None, "`COUNT/[N]UNIT [per SCOPE]`: 100/minute per ip"),

@@ -13,7 +13,7 @@ use ipnet::IpNet;
 use portcullis_core::quota::{Rate, Scope};
 use portcullis_core::route::Pattern;
 use portcullis_gate::validate;
-use portcullis_outbound::Rules;
+use portcullis_outbound::{Place, Rules};
 
 use super::origin::Origin;
 
@@ -54,6 +54,8 @@ pub struct Config {
     pub query: Option<validate::Query>,
     /// Where URLs that requests name may lead.
     pub outbound: Outbound,
+    /// The way out for the application; nothing: it calls by itself.
+    pub egress: Option<Egress>,
     /// By denial code, and `upstream-error` for answers of the application that are replaced.
     pub replies: BTreeMap<&'static str, Reply>,
     /// Which answers of the application are replaced, the environment taken into account.
@@ -262,6 +264,19 @@ pub struct Outbound {
     /// For all lookups of one URL.
     pub timeout: Duration,
     /// Where the resolver is named.
+    pub origin: Origin,
+}
+
+/// A proxy through which the application calls others.
+#[derive(Debug, Clone)]
+pub struct Egress {
+    pub listen: SocketAddr,
+    /// Who may call.
+    pub clients: Vec<IpNet>,
+    /// The only hosts that are called; empty for all that are public.
+    pub hosts: Vec<Place>,
+    /// What becomes of calls to others.
+    pub mode: Mode,
     pub origin: Origin,
 }
 

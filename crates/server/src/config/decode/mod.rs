@@ -85,6 +85,7 @@ pub(super) fn decode(tree: &Table, context: &Context<'_>) -> Config {
     };
     let routes = routes::routes(&root, &auth, &upstreams, &defaults, &endpoints);
     let tests = routes::tests(&root, &routes);
+    let egress = outbound::egress(&root, &server.listeners);
     limits::by_identity(&limits, &auth, &routes, context);
     Config {
         profile,
@@ -104,6 +105,7 @@ pub(super) fn decode(tree: &Table, context: &Context<'_>) -> Config {
         routes,
         query,
         outbound: outbound::outbound(&root),
+        egress,
         replies: headers::replies(&root),
         replace_errors,
         endpoints,

@@ -1,14 +1,15 @@
 //! What is called beside the application, and who says where names lead.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::ops::RangeInclusive;
 
 use portcullis_outbound::{NotPorts, Place, Ports, Rules};
 
-use super::super::model::Outbound;
+use super::super::model::{Egress, ListenAddress, Listener, Mode, Outbound};
+use super::super::problem::Problem;
 use super::super::tree::{Node, Value};
 use super::super::value::{self, Complaint};
-use super::Reader;
+use super::{Reader, server};
 
 /// Where name servers listen (RFC 1035 section 4.2).
 const DNS_PORT: u16 = 53;
@@ -25,6 +26,41 @@ pub(super) fn outbound(root: &Reader<'_>) -> Outbound {
         timeout: section.duration("timeout"),
         origin: section.origin_of("resolver"),
     }
+}
+
+/// The way out for the application, where `egress.listen` stands.
+pub(super) fn egress(root: &Reader<'_>, listeners: &[Listener]) -> Option<Egress> {
+    let section = root.section("egress");
+    let listen = section.leaf("listen", |node| server::socket_address(value::text(node)?));
+    let egress = Egress {
+        listen: listen.unwrap_or_else(|| SocketAddr::new(Ipv4Addr::LOCALHOST.into(), 0)),
+        clients: section.list("clients", server::network),
+        hosts: section.list("hosts", place),
+        mode: match section.choice("mode", super::keys::MODES) {
+            Some("observe") => Mode::Observe,
+            _ => Mode::Enforce,
+        },
+        origin: section.origin_of("listen"),
+    };
+    if listen.is_none() {
+        if let Some(name) = ["clients", "hosts", "mode"].into_iter().find(|name| section.node(name).is_some())
+        {
+            let origin = section.origin_of(name);
+            let problem =
+                Problem::new(&origin, format!("`egress.{name}` without `egress.listen`: nobody could call"));
+            section.problem(problem.mend("listen = \"127.0.0.1:3128\""));
+        }
+        return None;
+    }
+    let taken = listeners
+        .iter()
+        .find(|it| it.address == ListenAddress::Tcp(egress.listen) && egress.listen.port() != 0);
+    if let Some(listener) = taken {
+        let problem =
+            Problem::new(&egress.origin, format!("the gateway itself listens on {}", egress.listen));
+        section.problem(problem.also(&listener.origin, "here").mend("another port"));
+    }
+    Some(egress)
 }
 
 fn place(node: &Node) -> Result<Place, Complaint> {
