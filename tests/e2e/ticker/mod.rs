@@ -11,6 +11,7 @@ mod logs;
 mod open;
 mod rate;
 mod socket;
+mod webhook_calls;
 mod webhooks;
 
 /// A key as the guide's generator makes one.

@@ -9,6 +9,8 @@ use tokio::time::{Instant, timeout_at};
 
 /// A tunnel on which nothing passes for so long is closed.
 const IDLE: Duration = Duration::from_secs(300);
+/// The same once one side has said all it has to say: the other may be gone without a word.
+const HALF_IDLE: Duration = Duration::from_secs(60);
 /// Bytes that are read at once.
 const PIECE: usize = 16 * 1024;
 
@@ -28,7 +30,7 @@ pub(super) async fn run(
 ) -> Passed {
     let (client_in, client_out) = split(client);
     let (called_in, called_out) = split(called);
-    let stirred = Cell::new(Instant::now());
+    let stirred = Stirred { last: Cell::new(Instant::now()), idle: Cell::new(IDLE) };
     let (sent, received) = (Cell::new(0), Cell::new(0));
     // Whichever way ended, the counts stand.
     let _ = tokio::try_join!(
@@ -38,26 +40,34 @@ pub(super) async fn run(
     Passed { sent: sent.get(), received: received.get() }
 }
 
+/// When something last passed, either way, and how long nothing may.
+struct Stirred {
+    last: Cell<Instant>,
+    idle: Cell<Duration>,
+}
+
 async fn pump(
     mut from: impl AsyncRead + Unpin,
     mut to: impl AsyncWrite + Unpin,
-    stirred: &Cell<Instant>,
+    stirred: &Stirred,
     count: &Cell<u64>,
 ) -> io::Result<()> {
     let mut piece = vec![0; PIECE];
     loop {
         let read = loop {
-            match timeout_at(stirred.get() + IDLE, from.read(&mut piece)).await {
+            match timeout_at(stirred.last.get() + stirred.idle.get(), from.read(&mut piece)).await {
                 Ok(read) => break read?,
                 // The other way may have stirred meanwhile.
-                Err(_) if stirred.get().elapsed() < IDLE => {}
+                Err(_) if stirred.last.get().elapsed() < stirred.idle.get() => {}
                 Err(_) => return Err(io::ErrorKind::TimedOut.into()),
             }
         };
         if read == 0 {
+            stirred.last.set(Instant::now());
+            stirred.idle.set(HALF_IDLE);
             return to.shutdown().await;
         }
-        stirred.set(Instant::now());
+        stirred.last.set(Instant::now());
         to.write_all(&piece[..read]).await?;
         count.set(count.get() + read as u64);
     }
@@ -91,6 +101,19 @@ mod tests {
             let (passed, (asked, answered)) = tokio::join!(run(client, called), talk);
             assert_eq!((&*asked, &*answered), (&b"question"[..], &b"the answer"[..]));
             assert_eq!(passed, Passed { sent: 8, received: 10 });
+        });
+    }
+
+    #[test]
+    fn who_is_half_gone_is_not_waited_for_as_long() {
+        block_on(async {
+            let (near, client) = tokio::io::duplex(64);
+            let (_far, called) = tokio::io::duplex(64);
+            let since = Instant::now();
+            drop(near);
+            run(client, called).await;
+            // The other way looks when its time, set before, is over.
+            assert!((HALF_IDLE..=IDLE).contains(&since.elapsed()), "{:?}", since.elapsed());
         });
     }
 
