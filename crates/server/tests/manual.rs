@@ -11,6 +11,7 @@ use portcullis::config::dialect::{Example, Meaning};
 use portcullis::config::keys::{KEYS, Key, Kind, LATER};
 use portcullis::config::profile;
 use portcullis_core::Denial;
+use portcullis_core::denial::UrlFault;
 use portcullis_core::identity::Scheme;
 use portcullis_core::quota::Verdict;
 
@@ -151,6 +152,11 @@ fn denials() -> Vec<Denial> {
         Denial::TargetTooLong,
         Denial::HeadersTooLarge,
         Denial::Invalid(422),
+        Denial::Url(UrlFault::Invalid),
+        Denial::Url(UrlFault::Scheme),
+        Denial::Url(UrlFault::Refused),
+        Denial::Url(UrlFault::PrivateNetwork),
+        Denial::Url(UrlFault::Unresolved),
         Denial::ExpectationFailed,
         Denial::UnknownRoute,
         Denial::MethodNotAllowed,
