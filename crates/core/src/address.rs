@@ -7,7 +7,7 @@
 //!
 //! A range is refused here even where its registry says "globally reachable" (AS112, AMT, the anycast addresses
 //! of PCP and TURN): what answers there stands in the caller's own network or is nobody's server. Of IPv6,
-//! whatever is not global unicast (2000::/3) is not public, listed or not: what IANA has not given out yet is
+//! whatever is not global unicast (`2000::/3`) is not public, listed or not: what IANA has not given out yet is
 //! nobody's either.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};

@@ -1,20 +1,19 @@
 //! The decision about a request, on one page.
 
+mod urls;
+
 use std::borrow::Cow;
-use std::future::poll_fn;
 use std::sync::Arc;
-use std::task::Poll;
 
 use portcullis_core::event::EventKind;
 use portcullis_core::head::Once;
-use portcullis_core::outbound::{Checking, RefusedUrl};
 use portcullis_core::quota::{LimitTable, RecentSuccess, Scope, Verdict};
 use portcullis_core::route::{CanonicalPath, Match};
 use portcullis_core::{Client, Denial, Head, Identity, Upgrade};
 
 use crate::authn::{Found, Proof, Tenure};
 use crate::authz::{self, Asked};
-use crate::context::{Named, Note, RefusedAt, RequestContext};
+use crate::context::{Named, Note, RequestContext};
 use crate::cors::{self, Origin, Preflight};
 use crate::limit::{Counted, LimitRule, Limiter, Mode};
 use crate::policy::{Policy, Route, UnknownRoutes};
@@ -71,36 +70,6 @@ impl Permit {
             urls.extend(route.validate.named_urls(body)?);
         }
         Ok(urls)
-    }
-
-    /// Judges where the URLs of a body lead, all at once. This waits for name servers, as long as the guard of the
-    /// policy lets them; what it cannot judge it refuses. A route in `observe` mode notes what it would refuse.
-    pub async fn check_urls(
-        &self,
-        policy: &Policy,
-        urls: Vec<NamedUrl>,
-        ctx: &mut RequestContext,
-    ) -> Result<(), Denial> {
-        let Some(guard) = policy.urls.as_ref().filter(|_| !urls.is_empty()) else {
-            // A policy whose routes ask for public URLs has a guard.
-            return if urls.is_empty() { Ok(()) } else { Err(Denial::Internal) };
-        };
-        let Some((at, refused)) =
-            first_refused(urls.iter().map(|named| guard.check(&named.url)).collect()).await
-        else {
-            return Ok(());
-        };
-        let denial = Denial::Url(refused.fault);
-        ctx.refused_url = Some(RefusedAt { pointer: urls[at].pointer.clone(), why: refused.why });
-        let asking = self.routes(policy).filter(|route| route.validate.judges_urls());
-        if !asking.clone().all(|route| route.observe) {
-            return Err(denial);
-        }
-        if let Some((kind, details)) = event_of(&denial, ctx) {
-            ctx.notes.push(Note { kind, reason: denial.code(), details, observed: true });
-        }
-        ctx.refused_url = None;
-        Ok(())
     }
 
     /// Whether it was admitted as a WebSocket handshake only: an application that answers it like any `GET`
@@ -369,24 +338,6 @@ impl Gate {
             self.limiter.give_back(&route.before_authn, counted, ctx.now.monotonic_ms);
         }
     }
-}
-
-/// Waits for all judgements at once, and for no more once one refuses: which, and why.
-async fn first_refused(checks: Vec<Checking<'_>>) -> Option<(usize, RefusedUrl)> {
-    let mut checks: Vec<_> = checks.into_iter().map(Some).collect();
-    poll_fn(|cx| {
-        let mut waits = false;
-        for (at, slot) in checks.iter_mut().enumerate() {
-            let Some(check) = slot else { continue };
-            match check.as_mut().poll(cx) {
-                Poll::Ready(Err(refused)) => return Poll::Ready(Some((at, refused))),
-                Poll::Ready(Ok(())) => *slot = None,
-                Poll::Pending => waits = true,
-            }
-        }
-        if waits { Poll::Pending } else { Poll::Ready(None) }
-    })
-    .await
 }
 
 /// Finds out which device is named, where a limit of the route counts by it; one that counts by nothing else

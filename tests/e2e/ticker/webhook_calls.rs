@@ -50,11 +50,11 @@ impl Ground {
 
     fn register(&self, url: &str) -> Response {
         self.register_with(
-            serde_json::json!({ "url": url, "events": ["order_placed"], "secret": "planted-secret" }),
+            &serde_json::json!({ "url": url, "events": ["order_placed"], "secret": "planted-secret" }),
         )
     }
 
-    fn register_with(&self, body: serde_json::Value) -> Response {
+    fn register_with(&self, body: &serde_json::Value) -> Response {
         self.ask(Request::post(WEBHOOKS, &body.to_string()))
     }
 
@@ -138,7 +138,7 @@ fn t_wh_10_whom_it_refuses_it_does_not_call() {
         // Neither with events that there are, nor with others.
         for event in ["order_placed", "boom"] {
             let url = format!("http://{host}:{port}/");
-            let answer = ground.register_with(serde_json::json!({ "url": url, "events": [event] }));
+            let answer = ground.register_with(&serde_json::json!({ "url": url, "events": [event] }));
             assert_eq!(answer.status, 400, "{host}: {}", answer.text());
             assert!(answer.text().contains("Internal URLs"), "{host}: {}", answer.text());
         }
@@ -168,7 +168,7 @@ fn t_wh_11_a_url_where_nobody_answers_is_not_accessible() {
 fn t_wh_12_an_unknown_event_is_named_with_the_known_ones() {
     let (ground, receiver) = (Ground::plain(), receiver());
     let url = format!("http://hooks.example.com:{}/", receiver.address().port());
-    let answer = ground.register_with(serde_json::json!({ "url": url, "events": ["order_placed", "boom"] }));
+    let answer = ground.register_with(&serde_json::json!({ "url": url, "events": ["order_placed", "boom"] }));
     let detail = answer.json()["detail"].as_str().unwrap_or_default().to_owned();
     assert_eq!(answer.status, 400);
     assert!(detail.starts_with("Invalid events: ") && detail.contains("boom"), "{detail}");
@@ -189,7 +189,7 @@ fn t_wh_13_an_account_has_ten_webhooks() {
         r#"{"detail":"Maximum webhook limit (10) reached for account 'primary'"}"#,
     );
     let other = serde_json::json!({ "url": url, "events": ["order_placed"], "account_id": "second" });
-    assert_eq!(ground.register_with(other).status, 201);
+    assert_eq!(ground.register_with(&other).status, 201);
 }
 
 #[test]
