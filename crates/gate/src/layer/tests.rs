@@ -83,7 +83,7 @@ impl UrlGuard for Outside {
 fn judging(observe: bool) -> GateLayer {
     let body = validate::Body { public_urls: vec!["/url".parse().unwrap()], ..validate::Body::default() };
     let validate = validate::Config { query: None, body: Some(body) };
-    layer_of(Route { validate, observe, ..Route::open("default", Target::Upstream(0)) })
+    layer_of(Route { observe, validate, ..Route::open("default", Target::Upstream(0)) })
 }
 
 fn layer_of(default_route: Route) -> GateLayer {
