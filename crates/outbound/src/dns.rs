@@ -19,6 +19,9 @@ use crate::resolver::{Lookup, LookupError, Resolver};
 /// How long one question to one server may take, before it is asked again or another is.
 const ATTEMPT: Duration = Duration::from_millis(1500);
 
+/// Questions to one server at once; more are told that it is busy, and their URLs refused.
+const MOST_QUESTIONS: usize = 4096;
+
 /// Asks name servers.
 #[derive(Debug)]
 pub struct Dns {
@@ -59,6 +62,7 @@ impl Dns {
         options.timeout = ATTEMPT;
         options.attempts = 1;
         options.case_randomization = true;
+        options.max_active_requests = MOST_QUESTIONS;
         let config = ResolverConfig::from_name_servers(servers);
         let client = Client::builder_with_config(config, TokioRuntimeProvider::default())
             .with_options(options)

@@ -91,6 +91,29 @@ fn the_configuration_says_what_else_may_be_called_and_what_not() {
 }
 
 #[test]
+fn many_are_judged_at_once_and_explain_says_what_is() {
+    let (upstream, names) = (Upstream::ok(), names(&[]));
+    let gateway = launch(&upstream, &names, "", HOOK).start();
+    let good = std::sync::atomic::AtomicUsize::new(0);
+    std::thread::scope(|scope| {
+        for thread in 0..100 {
+            let (gateway, good) = (&gateway, &good);
+            scope.spawn(move || {
+                for number in 0..5 {
+                    let url = format!("https://a{thread}-{number}.example.com/");
+                    let answer = hook(gateway, &json!({ "url": [url, "https://b.example.com/"] }));
+                    assert_eq!(answer.status, 200, "{}", answer.text());
+                    good.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+                }
+            });
+        }
+    });
+    assert_eq!((good.into_inner(), upstream.count()), (500, 500));
+    let explained = gateway.command("explain POST /hook").ran().succeeded();
+    assert!(explained.contains("where its URLs lead"), "{explained}");
+}
+
+#[test]
 fn a_route_that_observes_notes_and_passes() {
     let (upstream, names) = (Upstream::ok(), names(&[]));
     let routes = HOOK.replace("auth  =", "mode = \"observe\"\nauth  =");

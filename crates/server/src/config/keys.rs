@@ -211,7 +211,7 @@ pub const KEYS: &[Key] = &[
     key("routes[].limits", K::Limits, D::List(&[]), "Limits of this route, beside the general ones"),
     key("routes[].general_limits", K::Choice(GENERAL), D::Text("count"), "What `limits` of every route and those of roles are here: `count`; `show`, their headers alone; or `off`"),
     key("routes[].upstream", K::Text, D::Computed("`upstream`"), "The name of one of `[upstreams]`"),
-    key("routes[].mode", K::Choice(MODES), D::Text("enforce"), "`observe` evaluates authentication and limits, logs them and refuses nobody"),
+    key("routes[].mode", K::Choice(MODES), D::Text("enforce"), "`observe` evaluates authentication, limits and where URLs lead, logs them and refuses nobody"),
     key("routes[].query.names", K::Words, D::Computed("any"), "The parameters that a query of this route may have; an empty list for none"),
     key("routes[].query.max_count", K::Integer(1, 10_000), D::Computed("`query.max_count`"), "Most parameters"),
     key("routes[].query.max_length", K::Size, D::Computed("`query.max_length`"), "Longest name or value of a parameter, decoded"),
