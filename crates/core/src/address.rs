@@ -26,6 +26,14 @@ pub fn special(address: IpAddr) -> Option<Special> {
     }
 }
 
+/// The address that is meant: of an IPv6 address that stands for an IPv4 address, that one; else the address itself.
+pub fn meant(address: IpAddr) -> IpAddr {
+    match address {
+        IpAddr::V6(v6) => carried(v6).map_or(address, IpAddr::V4),
+        IpAddr::V4(_) => address,
+    }
+}
+
 /// Why an address is not public.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Special {

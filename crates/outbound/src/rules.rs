@@ -6,7 +6,7 @@ use std::ops::RangeInclusive;
 use std::str::FromStr;
 
 use ipnet::IpNet;
-use portcullis_core::client::canonical;
+use portcullis_core::address::meant;
 
 /// What of the public Internet is called, and what beside it. The default is the public Internet on the usual
 /// ports of the web.
@@ -65,10 +65,10 @@ impl Place {
         }
     }
 
-    /// Whether it holds this address. An IPv4-mapped one is the IPv4 address it stands for.
+    /// Whether it holds this address, or the IPv4 address that it stands for (IPv4-mapped, NAT64).
     pub fn holds(&self, address: IpAddr) -> bool {
         match self {
-            Place::Net(net) => net.contains(&canonical(address)) || net.contains(&address),
+            Place::Net(net) => net.contains(&meant(address)) || net.contains(&address),
             Place::Name(_) | Place::Under(_) => false,
         }
     }
@@ -194,6 +194,7 @@ mod tests {
         assert!(name.is_named("example.com") && !name.is_named("a.example.com"));
         let net: Place = "10.0.0.0/8".parse().unwrap();
         assert!(net.holds("10.1.2.3".parse().unwrap()) && net.holds("::ffff:10.1.2.3".parse().unwrap()));
+        assert!(net.holds("64:ff9b::10.1.2.3".parse().unwrap()), "by another way to the same place");
         assert!(!net.holds("11.0.0.0".parse().unwrap()) && !net.is_named("10.1.2.3"));
     }
 

@@ -44,8 +44,15 @@ fn every_url_at_its_place_is_judged_and_nothing_else() {
         assert_eq!(answer.json()["errors"][0]["pointer"], place, "{body}");
     }
     // However it travels, and whatever it says of itself.
-    let form = Request::new("POST", "/hook").header("Content-Type", "application/x-www-form-urlencoded");
-    assert_eq!(form.body("url=http%3A%2F%2F127.0.0.1%2F").send_to(gateway.address()).status, 422);
+    let typed = |content_type: &str, body: &str| {
+        let request = Request::new("POST", "/hook").header("Content-Type", content_type).body(body);
+        request.send_to(gateway.address()).status
+    };
+    let form = format!("{{\"url\":\"{good}\",\"x\":\"&url=http://127.0.0.1/&\"}}");
+    assert_eq!(typed("application/x-www-form-urlencoded", &form), 415, "two readings of the same bytes");
+    let utf7 = format!("{{\"url\":\"{good}\",\"x\":\"+ACI-,+ACI-url+ACI-:+ACI-http://127.0.0.1/\"}}");
+    assert_eq!(typed("application/json; charset=utf-7", &utf7), 415);
+    assert_eq!(typed("application/json", "url=http%3A%2F%2F127.0.0.1%2F"), 422);
     let raw = format!("{{\"url\":\"{good}\",\"url\":\"{bad}\"}}");
     assert_eq!(Request::post("/hook", &raw).send_to(gateway.address()).status, 422, "a field twice");
     let many = json!({ "url": vec![good; 17] });

@@ -176,6 +176,8 @@ proptest! {
         prop_assert_eq!(special(plain.to_ipv6_mapped().into()), expected);
         let nat64 = Ipv6Addr::from_bits((0x64_ff9b_u128 << 96) | u128::from(bits));
         prop_assert_eq!(special(nat64.into()), expected);
+        prop_assert_eq!(meant(nat64.into()), IpAddr::V4(plain));
+        prop_assert_eq!(meant(plain.to_ipv6_mapped().into()), IpAddr::V4(plain));
     }
 
     /// By a relay or a translator the wrapped address is reached, public or not: none of them is taken.

@@ -199,6 +199,8 @@ fn rules_name_what_else_is_called_and_what_is_not() {
     assert_eq!(refused("http://evil.example/"), Refusal::Denied);
     assert_eq!(refused("http://x.evil.example/"), Refusal::Denied);
     assert_eq!(refused("http://d.example/"), Refusal::Denied, "by its address");
+    assert_eq!(refused("http://[64:ff9b::93.184.216.7]/"), Refusal::Denied, "by way of a translator");
+    assert_eq!(refused("http://[::ffff:93.184.216.7]/"), Refusal::Denied);
     assert_eq!(refused("http://8.8.8.8:443/"), Refusal::Port(443));
     assert!(matches!(refused("http://c.example/"), Refusal::NotPublic(_)));
     assert!(matches!(refused("http://10.2.0.1/"), Refusal::NotPublic(_)));
