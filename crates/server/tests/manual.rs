@@ -236,6 +236,7 @@ fn takes(kind: Kind) -> String {
         Kind::Upstream => "URL, `unix:` path, or a list".to_owned(),
         Kind::Listen => "`ip:port`, `unix:` path, table, or a list".to_owned(),
         Kind::Networks => "list of addresses and prefixes".to_owned(),
+        Kind::Ports => "list of ports and ranges".to_owned(),
         Kind::Origins => "list of origins".to_owned(),
         Kind::Methods => "list of methods".to_owned(),
         Kind::HeaderNames => "list of header names".to_owned(),

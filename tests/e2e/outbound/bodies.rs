@@ -1,6 +1,6 @@
 //! `public_urls` of routes and `[outbound]`: what is looked at, what else may be called, and what is an error.
 
-use portcullis_tests::{Launch, Request, Upstream, assert_reached};
+use portcullis_tests::{Launch, Request, Upstream, assert_reached, await_warning, warned};
 use serde_json::json;
 
 use super::{HOOK, hook, names};
@@ -128,6 +128,18 @@ fn a_route_that_observes_notes_and_passes() {
     assert_reached(&hook(&gateway, &json!({ "url": "http://127.0.0.1/" })));
     let line = gateway.wait_for_log(&["ssrf_blocked", "/url"]);
     assert!(line.contains("observe"), "{line}");
+}
+
+#[test]
+fn rules_by_which_nothing_is_judged_are_warned_of() {
+    let upstream = Upstream::ok();
+    let config =
+        |more: &str| format!("upstream = \"{}\"\n[outbound]\ndeny = [\"8.8.8.8\"]\n{more}", upstream.url());
+    let gateway = Launch::run().config(&config("")).start();
+    await_warning(&gateway, "[outbound]");
+    let gateway = Launch::run().config(&config(HOOK)).start();
+    assert_eq!(hook(&gateway, &json!({ "url": "http://8.8.8.8/" })).status, 403);
+    assert!(!warned(&gateway, "[outbound]"), "{}", gateway.log());
 }
 
 #[test]

@@ -40,6 +40,12 @@ fn t_wh_01_this_machine_and_the_home_network_are_internal() {
     for url in ["http://localhost/", "http://127.0.0.1/hook", "http://0.0.0.0/", "https://192.168.1.10/x"] {
         assert_refused(&register(&gateway, url), 400, INTERNAL);
     }
+    // Nor by another spelling that the application might take for it.
+    let body = r#"{"url":"http://127.0.0.1/","events":[]}"#;
+    for path in ["/advanced/webhooks/", "/Advanced/Webhooks", "//advanced/webhooks", "/advanced/%77ebhooks"] {
+        let answer = Request::post(path, body).header("X-API-Key", KEY).send_to(gateway.address());
+        assert_eq!(answer.status, 400, "{path}: {}", answer.text());
+    }
     assert_eq!(upstream.count(), 0, "nothing of them reached the application");
     let line = gateway.wait_for_log(&["ssrf_blocked"]);
     assert!(line.contains("/url") && line.contains("url-not-public"), "{line}");

@@ -12,7 +12,7 @@ use arc_swap::ArcSwap;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HOST, TRANSFER_ENCODING};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri};
 use http_body_util::{Either, Full};
-use hyper::body::{Bytes, Incoming};
+use hyper::body::{Body as _, Bytes, Incoming};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use portcullis_core::Client;
@@ -247,6 +247,7 @@ impl Call {
             return self.refuse(&Refused::Unreachable("connection_terminated"));
         };
         tokio::task::spawn_local(async move { drop(connection.await) });
+        let sent = request.body().size_hint().exact().unwrap_or(0);
         let answered = match toward(request, checked) {
             Some(request) => timeout(RESPONSE_TIMEOUT, sender.send_request(request)).await,
             None => return self.refuse(&Refused::Guard(Refusal::Malformed("a target without a path"))),
@@ -254,7 +255,9 @@ impl Call {
         match answered {
             Ok(Ok(mut response)) => {
                 take_off_hops(response.headers_mut());
-                self.record(response.status().as_u16(), None, 0, 0);
+                // Of what comes in chunks the size is not known when this is written.
+                let received = response.body().size_hint().exact().unwrap_or(0);
+                self.record(response.status().as_u16(), None, sent, received);
                 response.map(Either::Left)
             }
             Ok(Err(_)) => self.refuse(&Refused::Unreachable("http_protocol_error")),

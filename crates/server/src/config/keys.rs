@@ -29,6 +29,8 @@ pub enum Kind {
     Listen,
     /// Addresses and prefixes.
     Networks,
+    /// Numbers, and ranges as texts.
+    Ports,
     Origins,
     Methods,
     HeaderNames,
@@ -190,7 +192,7 @@ pub const KEYS: &[Key] = &[
 
     key("outbound.allow", K::Words, D::List(&[]), "Where URLs may lead beside the public Internet: addresses, prefixes, host names, `*.example.com` for every name under it"),
     key("outbound.deny", K::Words, D::List(&[]), "Where they may not lead, whatever else says so"),
-    key("outbound.ports", K::Words, D::List(&["80", "443", "8080", "8443"]), "On which ports: numbers, and ranges as \"8000-8999\""),
+    key("outbound.ports", K::Ports, D::List(&["80", "443", "8080", "8443"]), "On which ports: numbers, and ranges as \"8000-8999\""),
     key("outbound.resolver", K::Words, D::Computed("the name servers of the system"), "Name servers that are asked where names lead: addresses, with a port or without"),
     key("outbound.timeout", K::Duration, D::Text("5s"), "How long the names in one URL may take to resolve; then it is refused"),
 

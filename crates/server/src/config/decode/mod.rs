@@ -86,6 +86,7 @@ pub(super) fn decode(tree: &Table, context: &Context<'_>) -> Config {
     let routes = routes::routes(&root, &auth, &upstreams, &defaults, &endpoints);
     let tests = routes::tests(&root, &routes);
     let egress = outbound::egress(&root, &server.listeners);
+    outbound::unused(&root, &routes, egress.is_some());
     limits::by_identity(&limits, &auth, &routes, context);
     Config {
         profile,

@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 
 use portcullis_outbound::{NotPorts, Place, Ports, Rules};
 
-use super::super::model::{Egress, ListenAddress, Listener, Mode, Outbound};
+use super::super::model::{Egress, ListenAddress, Listener, Mode, Outbound, Route};
 use super::super::problem::Problem;
 use super::super::tree::{Node, Value};
 use super::super::value::{self, Complaint};
@@ -61,6 +61,20 @@ pub(super) fn egress(root: &Reader<'_>, listeners: &[Listener]) -> Option<Egress
         section.problem(problem.also(&listener.origin, "here").mend("another port"));
     }
     Some(egress)
+}
+
+/// Warns of rules by which nothing is judged.
+pub(super) fn unused(root: &Reader<'_>, routes: &[Route], egress: bool) {
+    let judged = egress || routes.iter().any(|route| route.validate.judges_urls());
+    if let Some(node) = root.node("outbound").filter(|_| !judged) {
+        root.warn(
+            Problem::new(
+                &node.key,
+                "`[outbound]` judges nothing: no route has `public_urls`, and there is no `[egress]`",
+            )
+            .mend("body = { public_urls = [\"/url\"] } on a route, or [egress] listen = \"127.0.0.1:3128\""),
+        );
+    }
 }
 
 fn place(node: &Node) -> Result<Place, Complaint> {
