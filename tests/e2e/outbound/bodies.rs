@@ -1,6 +1,6 @@
 //! `public_urls` of routes and `[outbound]`: what is looked at, what else may be called, and what is an error.
 
-use portcullis_tests::{Launch, Request, Upstream, assert_reached, await_warning, warned};
+use portcullis_tests::{Connection, Launch, Request, Upstream, assert_reached, await_warning, warned};
 use serde_json::json;
 
 use super::{HOOK, hook, names};
@@ -95,6 +95,40 @@ fn the_configuration_says_what_else_may_be_called_and_what_not() {
     assert_eq!(upstream.count(), 4);
     gateway.wait_for_log(&["ssrf_blocked", "port 80 is not among those that are called"]);
     gateway.wait_for_log(&["ssrf_blocked", "denied by the configuration"]);
+}
+
+#[test]
+fn in_pieces_and_on_one_connection_each_body_is_judged_for_itself() {
+    let (upstream, names) = (Upstream::ok(), names(&[]));
+    let gateway = launch(&upstream, &names, "", HOOK).start();
+    let mut connection = Connection::open(gateway.address());
+    let mut chunked = |url: &str, expects: &str| {
+        let body = json!({ "url": url }).to_string();
+        connection.send(format!(
+            "POST /hook HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n{expects}Transfer-Encoding: chunked\r\n\r\n"
+        ));
+        if !expects.is_empty() {
+            assert_eq!(connection.response().status, 100);
+        }
+        for byte in body.bytes() {
+            connection.send(format!("1\r\n{}\r\n", char::from(byte)));
+        }
+        connection.send("0\r\n\r\n").response().status
+    };
+    for (url, status) in [
+        ("https://a.example.com/", 200),
+        ("http://127.0.0.1/", 403),
+        ("https://b.example.com/", 200),
+        ("http://[::1]/", 403),
+        ("ftp://c.example.com/", 422),
+        ("https://c.example.com/", 200),
+    ] {
+        assert_eq!(chunked(url, ""), status, "{url}");
+        assert_eq!(chunked(url, "Expect: 100-continue\r\n"), status, "{url}");
+    }
+    let bodies: Vec<_> = upstream.received().into_iter().map(|received| received.body).collect();
+    assert_eq!(bodies.len(), 6);
+    assert!(bodies.iter().all(|body| body.starts_with(b"{\"url\":\"https://")), "{bodies:?}");
 }
 
 #[test]
