@@ -11,6 +11,7 @@ mod echotuner;
 mod five;
 mod ground;
 mod kalshi;
+mod outbound;
 mod plane;
 mod pump;
 mod secrets;

@@ -23,6 +23,8 @@ pub enum Denial {
     HeadersTooLarge,
     /// The query or the body is not what the route takes; the status that says how: 413, 415 or 422.
     Invalid(u16),
+    /// The body names a URL that may not be called; how it is wrong.
+    Url(UrlFault),
     /// `Expect` asks for something else than `100-continue`.
     ExpectationFailed,
     /// The configuration closes routes it does not know.
@@ -76,6 +78,22 @@ pub enum Denial {
     Internal,
 }
 
+/// How a URL in a request is wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UrlFault {
+    /// It is no absolute URL.
+    Invalid,
+    /// Its scheme is neither `http` nor `https`.
+    Scheme,
+    /// It leads to this machine, its network or its cloud, or not every program reads it alike, or the
+    /// configuration forbids it.
+    Refused,
+    /// It leads to a private network (10.0.0.0/8, 172.16.0.0/12, unique local addresses).
+    PrivateNetwork,
+    /// Its name has no address that could be judged.
+    Unresolved,
+}
+
 /// Who is to blame for a refusal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Blame {
@@ -89,7 +107,7 @@ pub enum Blame {
 
 impl Denial {
     /// The stable codes, for configuration that names them; a test keeps it complete.
-    pub const CODES: [&'static str; 33] = [
+    pub const CODES: [&'static str; 38] = [
         "malformed-request",
         "not-implemented",
         "version-not-supported",
@@ -98,6 +116,11 @@ impl Denial {
         "target-too-long",
         "headers-too-large",
         "invalid-request",
+        "invalid-url",
+        "url-scheme",
+        "url-not-public",
+        "url-private-network",
+        "url-unresolved",
         "expectation-failed",
         "unknown-route",
         "method-not-allowed",
@@ -136,6 +159,11 @@ impl Denial {
             Denial::TargetTooLong => "target-too-long",
             Denial::HeadersTooLarge => "headers-too-large",
             Denial::Invalid(_) => "invalid-request",
+            Denial::Url(UrlFault::Invalid) => "invalid-url",
+            Denial::Url(UrlFault::Scheme) => "url-scheme",
+            Denial::Url(UrlFault::Refused) => "url-not-public",
+            Denial::Url(UrlFault::PrivateNetwork) => "url-private-network",
+            Denial::Url(UrlFault::Unresolved) => "url-unresolved",
             Denial::ExpectationFailed => "expectation-failed",
             Denial::UnknownRoute => "unknown-route",
             Denial::MethodNotAllowed => "method-not-allowed",
@@ -177,13 +205,15 @@ impl Denial {
             Denial::OriginForbidden
             | Denial::InsufficientRole
             | Denial::OutOfScope
-            | Denial::CrossSiteRequest => 403,
+            | Denial::CrossSiteRequest
+            | Denial::Url(UrlFault::Refused | UrlFault::PrivateNetwork) => 403,
             Denial::UnknownRoute => 404,
             Denial::MethodNotAllowed => 405,
             Denial::RequestTimeout => 408,
             Denial::BodyTooLarge => 413,
             Denial::TargetTooLong => 414,
             Denial::Invalid(status) => *status,
+            Denial::Url(UrlFault::Invalid | UrlFault::Scheme | UrlFault::Unresolved) => 422,
             Denial::ExpectationFailed => 417,
             Denial::WebSocketVersion => 426,
             Denial::RateLimited(_) | Denial::TooManyFailures(_) => 429,
@@ -208,6 +238,11 @@ impl Denial {
             Denial::TargetTooLong => "The request target is too long",
             Denial::HeadersTooLarge => "The request headers are too large",
             Denial::Invalid(_) => "The query or the body is not what is taken here",
+            Denial::Url(UrlFault::Invalid) => "That is not a URL",
+            Denial::Url(UrlFault::Scheme) => "The URL must begin with http:// or https://",
+            Denial::Url(UrlFault::Refused) => "The URL is not a public one",
+            Denial::Url(UrlFault::PrivateNetwork) => "The URL is one of a private network",
+            Denial::Url(UrlFault::Unresolved) => "The name in the URL could not be resolved",
             Denial::ExpectationFailed => "The expectation cannot be met",
             Denial::UnknownRoute => "Not found",
             Denial::MethodNotAllowed => "Method not allowed",

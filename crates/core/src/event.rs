@@ -22,6 +22,10 @@ pub enum EventKind {
     CorsViolation,
     /// A request that no honest client sends: malformed, ambiguous, smuggled.
     SuspiciousActivity,
+    /// A request named a URL that leads to what is not public.
+    SsrfBlocked,
+    /// The application called a host that is not one of those it may call.
+    EgressDenied,
     /// An address guessed too many credentials.
     Lockout,
     /// The configuration was changed, or a change was refused.
@@ -39,6 +43,8 @@ impl EventKind {
             EventKind::RateLimitExceeded => "rate_limit_exceeded",
             EventKind::CorsViolation => "cors_violation",
             EventKind::SuspiciousActivity => "suspicious_activity",
+            EventKind::SsrfBlocked => "ssrf_blocked",
+            EventKind::EgressDenied => "egress_denied",
             EventKind::Lockout => "lockout",
             EventKind::ConfigChanged => "config_changed",
         }

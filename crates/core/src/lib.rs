@@ -4,6 +4,7 @@
 //! the gateway can be tested with a table and a number.
 #![warn(missing_docs)]
 
+pub mod address;
 pub mod client;
 pub mod clock;
 pub mod denial;
@@ -11,6 +12,7 @@ pub mod event;
 pub mod head;
 pub mod id;
 pub mod identity;
+pub mod outbound;
 pub mod port;
 pub mod quota;
 pub mod redact;

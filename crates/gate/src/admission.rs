@@ -6,7 +6,7 @@ use portcullis_core::Identity;
 
 use crate::authn::Tenure;
 use crate::policy::{Policy, Route};
-use crate::validate::Invalid;
+use crate::validate::{Invalid, NamedUrl};
 
 /// What becomes of a request that was not refused.
 #[derive(Debug)]
@@ -49,9 +49,14 @@ impl Permit {
     }
 
     /// Judges a held body, without its transfer coding. One that is larger than [`Permit::holds`] may be shown
-    /// as far as it was read.
-    pub fn judge_body(&self, policy: &Policy, body: &[u8]) -> Result<(), Invalid> {
-        self.routes(policy).try_for_each(|route| route.validate.judge_body(body))
+    /// as far as it was read. What passes may go on once [`Permit::check_urls`] took the URLs that it names.
+    pub fn judge_body(&self, policy: &Policy, body: &[u8]) -> Result<Vec<NamedUrl>, Invalid> {
+        let mut urls = Vec::new();
+        for route in self.routes(policy) {
+            route.validate.judge_body(body)?;
+            urls.extend(route.validate.named_urls(body)?);
+        }
+        Ok(urls)
     }
 
     /// Whether it was admitted as a WebSocket handshake only: an application that answers it like any `GET`
@@ -60,8 +65,8 @@ impl Permit {
         policy.is_handshake(self.route)
     }
 
-    fn routes<'p>(&self, policy: &'p Policy) -> impl Iterator<Item = &'p Route> {
-        routes(policy, self.route, &self.others)
+    pub(crate) fn routes<'p>(&self, policy: &'p Policy) -> impl Iterator<Item = &'p Route> + Clone {
+        std::iter::once(self.route).chain(self.others.iter().copied()).map(|route| policy.route(route))
     }
 
     /// What a connection that outlives its request is let in by; none where that cannot end.
@@ -80,12 +85,4 @@ impl Unproven {
     pub fn route<'p>(&self, policy: &'p Policy) -> &'p Route {
         policy.route(self.route)
     }
-}
-
-fn routes<'p>(
-    policy: &'p Policy,
-    route: Option<usize>,
-    others: &[Option<usize>],
-) -> impl Iterator<Item = &'p Route> {
-    std::iter::once(route).chain(others.iter().copied()).map(|route| policy.route(route))
 }

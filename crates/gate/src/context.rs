@@ -47,12 +47,23 @@ pub struct RequestContext {
     pub device: Named,
     /// What is wrong with its query or body, where that is why it is refused.
     pub invalid: Option<Invalid>,
+    /// The URL in its body that may not be called, where that is why it is refused.
+    pub refused_url: Option<RefusedAt>,
     /// What is worth an event beside the denial itself.
     pub notes: Vec<Note>,
     /// The account of every step, for `explain`; `None` on the hot path.
     pub steps: Option<Vec<Step>>,
     /// Decide without counting anything: `explain` changes nothing.
     pub dry: bool,
+}
+
+/// Where a URL stood that may not be called, and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RefusedAt {
+    /// A JSON Pointer into the body.
+    pub pointer: String,
+    /// The reason, in words of ours alone.
+    pub why: String,
 }
 
 /// What a request names in `X-Device-ID`.
@@ -111,6 +122,7 @@ impl RequestContext {
             announced: false,
             device: Named::Nothing,
             invalid: None,
+            refused_url: None,
             notes: Vec::new(),
             steps: None,
             dry: false,

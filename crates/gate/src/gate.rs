@@ -1,5 +1,7 @@
 //! The decision about a request, on one page.
 
+mod urls;
+
 use std::borrow::Cow;
 
 use portcullis_core::event::EventKind;
@@ -324,6 +326,9 @@ fn validate(route: &Route, head: &Head<'_>, ctx: &mut RequestContext) -> Result<
     let judged = route.validate.judge_head(head);
     ctx.step("validate", judged.is_ok(), || match &judged {
         Err(invalid) => invalid.to_string(),
+        Ok(()) if route.validate.judges_urls() => {
+            "the head is as the route takes it; its body is judged, and where its URLs lead".to_owned()
+        }
         Ok(()) if route.validate.holds().is_some() => {
             "the head is as the route takes it; its body is judged".to_owned()
         }

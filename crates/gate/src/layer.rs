@@ -9,8 +9,8 @@
 //! # }
 //! ```
 //!
-//! The query and what the head says of the body are judged; the body itself is not, since a layer passes it on
-//! unread: rules for its fields need the gateway.
+//! A body that the route judges is held until it was, and goes on as it came; every other is passed on unread. How
+//! long a client may take to send one is for the service in front to say.
 //!
 //! The service in front must put the peer's address into the request's extensions as [`Peer`]; a request
 //! without one is refused, because every limit would count it as somebody else.
@@ -24,7 +24,8 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode};
-use http_body_util::{Either, Full};
+use http_body::Body;
+use http_body_util::{BodyExt as _, Either, Full};
 use portcullis_core::identity::Scheme;
 use portcullis_core::{Denial, Field, Head, Identity, Now, Upgrade};
 use tower_layer::Layer;
@@ -32,7 +33,7 @@ use tower_service::Service;
 
 use crate::authn::{cookies, protocol};
 use crate::context::{RequestContext, RequestId};
-use crate::{Admission, Gate, Policy, Reply};
+use crate::{Admission, Gate, Permit, Policy, Reply};
 
 /// The address of the other end of the connection, and whether it came over TLS.
 #[derive(Debug, Clone, Copy)]
@@ -83,13 +84,22 @@ pub struct GateService<S> {
     shared: Arc<Shared>,
 }
 
+/// The body of a request that was admitted: as it came, or as it was held and judged.
+pub type Passed<B> = Either<B, Full<Bytes>>;
+
+/// An answer: the wrapped service's, or the gate's.
+type Answer<R> = Response<Either<R, Full<Bytes>>>;
+
 impl<S, B, R> Service<Request<B>> for GateService<S>
 where
-    S: Service<Request<B>, Response = Response<R>>,
+    S: Service<Request<Passed<B>>, Response = Response<R>> + Clone + Send + 'static,
+    S::Future: Send,
+    R: 'static,
+    B: Body<Data = Bytes> + Send + Unpin + 'static,
 {
-    type Response = Response<Either<R, Full<Bytes>>>;
+    type Response = Answer<R>;
     type Error = S::Error;
-    type Future = GateFuture<S::Future>;
+    type Future = GateFuture<S::Future, R, S::Error>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
         self.inner.poll_ready(cx)
@@ -97,11 +107,22 @@ where
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
         match self.shared.decide(&mut request) {
-            (Ok(()), ctx) => GateFuture(State::Inner {
-                future: Box::pin(self.inner.call(request)),
-                ctx: Box::new(ctx),
-                shared: Arc::clone(&self.shared),
-            }),
+            (Ok(permit), ctx) => {
+                let shared = Arc::clone(&self.shared);
+                match permit.holds(&shared.policy) {
+                    None => GateFuture(State::Inner {
+                        future: Box::pin(self.inner.call(request.map(Either::Left))),
+                        ctx: Box::new(ctx),
+                        shared,
+                    }),
+                    Some(most) => {
+                        // The one that said it is ready is the one that is called.
+                        let spare = self.inner.clone();
+                        let ready = std::mem::replace(&mut self.inner, spare);
+                        GateFuture(State::Held(Box::pin(shared.hold(ready, request, permit, ctx, most))))
+                    }
+                }
+            }
             (Err(reply), ctx) => GateFuture(State::Ours(Some(Box::new(self.shared.answer(*reply, &ctx))))),
         }
     }
@@ -109,7 +130,7 @@ where
 
 impl Shared {
     /// Decides, and makes an admitted request what the application may see.
-    fn decide<B>(&self, request: &mut Request<B>) -> (Result<(), Box<(Reply, bool)>>, RequestContext) {
+    fn decide<B>(&self, request: &mut Request<B>) -> (Result<Permit, Box<(Reply, bool)>>, RequestContext) {
         let peer = request.extensions().get::<Peer>().copied();
         let Peer { address, secure } = peer.unwrap_or(Peer { address: [0, 0, 0, 0].into(), secure: false });
         let fields: Vec<Field<'_>> = request
@@ -168,7 +189,7 @@ impl Shared {
                 }
                 request.headers_mut().remove("x-request-id");
                 put(request.headers_mut(), "x-request-id", ctx.request_id.as_bytes());
-                (Ok(()), ctx)
+                (Ok(permit), ctx)
             }
             // A layer sees no message: here a WebSocket has to prove itself by its handshake.
             Ok(Admission::Login(_)) => {
@@ -177,6 +198,43 @@ impl Shared {
             }
             Ok(Admission::Preflight) => (Err(Box::new((Reply::preflight(), true))), ctx),
             Err(denial) => (Err(Box::new((self.policy.reply(&denial, &ctx), false))), ctx),
+        }
+    }
+
+    /// Holds the body, judges it and where its URLs lead, and only then calls the service.
+    async fn hold<S, B, R>(
+        self: Arc<Self>,
+        mut inner: S,
+        request: Request<B>,
+        permit: Permit,
+        mut ctx: RequestContext,
+        most: usize,
+    ) -> Result<Answer<R>, S::Error>
+    where
+        S: Service<Request<Passed<B>>, Response = Response<R>>,
+        B: Body<Data = Bytes> + Unpin,
+    {
+        let (parts, mut body) = request.into_parts();
+        let judged = match read(&mut body, most).await {
+            Err(denial) => Err(denial),
+            Ok(held) => match permit.judge_body(&self.policy, &held) {
+                Err(invalid) => {
+                    let denial = Denial::Invalid(invalid.status());
+                    ctx.invalid = Some(invalid);
+                    Err(denial)
+                }
+                Ok(urls) => permit.check_urls(&self.policy, urls, &mut ctx).await.map(|()| held),
+            },
+        };
+        match judged {
+            Err(denial) => {
+                let reply = self.policy.reply(&denial, &ctx);
+                Ok(self.answer((reply, false), &ctx).map(Either::Right))
+            }
+            Ok(held) => {
+                let request = Request::from_parts(parts, Either::Right(Full::new(Bytes::from(held))));
+                Ok(self.sealed(inner.call(request).await?, &ctx))
+            }
         }
     }
 
@@ -253,15 +311,30 @@ fn random_id() -> RequestId {
     RequestId::from_random(u128::from_le_bytes(bits))
 }
 
-/// The answer on its way.
-pub struct GateFuture<F>(State<F>);
+/// Reads a whole body, as far as one byte more than `most`. Trailers are left out: they are not judged.
+async fn read<B: Body<Data = Bytes> + Unpin>(body: &mut B, most: usize) -> Result<Vec<u8>, Denial> {
+    let mut held = Vec::new();
+    while held.len() <= most {
+        let data = match body.frame().await {
+            None => break,
+            Some(Err(_)) => return Err(Denial::Malformed("body-aborted")),
+            Some(Ok(frame)) => frame.into_data().unwrap_or_default(),
+        };
+        held.extend_from_slice(&data[..data.len().min(most + 1 - held.len())]);
+    }
+    Ok(held)
+}
 
-enum State<F> {
+/// The answer on its way.
+pub struct GateFuture<F, R, E>(State<F, R, E>);
+
+enum State<F, R, E> {
     Inner { future: Pin<Box<F>>, ctx: Box<RequestContext>, shared: Arc<Shared> },
+    Held(Pin<Box<dyn Future<Output = Result<Answer<R>, E>> + Send>>),
     Ours(Option<Box<Response<Full<Bytes>>>>),
 }
 
-impl<F, R, E> Future for GateFuture<F>
+impl<F, R, E> Future for GateFuture<F, R, E>
 where
     F: Future<Output = Result<Response<R>, E>>,
 {
@@ -273,6 +346,7 @@ where
                 let response = ready!(future.as_mut().poll(cx))?;
                 Poll::Ready(Ok(shared.sealed(response, ctx)))
             }
+            State::Held(future) => future.as_mut().poll(cx),
             State::Ours(response) => match response.take() {
                 Some(response) => Poll::Ready(Ok(response.map(Either::Right))),
                 None => Poll::Pending,
@@ -282,165 +356,4 @@ where
 }
 
 #[cfg(test)]
-mod tests {
-    use std::convert::Infallible;
-    use std::future::{Ready, ready};
-
-    use portcullis_core::Secret;
-    use portcullis_core::identity::Scheme;
-    use portcullis_core::quota::{LimitSpec, LimitTable, Scope};
-
-    use super::*;
-    use crate::authn::{Authenticator, Authn, SharedSecret};
-    use crate::edge::{self, Edge};
-    use crate::headers::{self, Headers};
-    use crate::limit::{LimitRule, Mode};
-    use crate::policy::{Parts, ReplaceErrors, Route, Target, UnknownRoutes};
-    use crate::reply::Replies;
-
-    /// Answers with the names of the fields it was shown, and with what it says of itself.
-    #[derive(Clone)]
-    struct Application;
-
-    impl Service<Request<()>> for Application {
-        type Response = Response<String>;
-        type Error = Infallible;
-        type Future = Ready<Result<Response<String>, Infallible>>;
-
-        fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-            Poll::Ready(Ok(()))
-        }
-
-        fn call(&mut self, request: Request<()>) -> Self::Future {
-            let caller = request.extensions().get::<Caller>().map(|caller| caller.0.user.to_string());
-            let names: Vec<_> = request.headers().keys().map(HeaderName::as_str).collect();
-            let mut response = Response::new(format!("{caller:?} {}", names.join(" ")));
-            response.headers_mut().insert("server", HeaderValue::from_static("application/1.0"));
-            ready(Ok(response))
-        }
-    }
-
-    fn rule(text: &str) -> LimitRule {
-        let spec: LimitSpec = text.parse().unwrap();
-        LimitRule::new("", spec.rate, spec.scope.unwrap_or(Scope::Ip), Mode::Enforce)
-    }
-
-    fn layer() -> GateLayer {
-        layer_that(false)
-    }
-
-    fn layer_that(observe: bool) -> GateLayer {
-        layer_of(Route { observe, before_authn: vec![rule("2/minute per ip")], ..guarded() })
-    }
-
-    fn guarded() -> Route {
-        Route { accepts: vec![Scheme::ApiKey], ..Route::open("default", Target::Upstream(0)) }
-    }
-
-    fn layer_of(default_route: Route) -> GateLayer {
-        let secret = SharedSecret::new(Scheme::ApiKey, "X-API-Key", vec![Secret::new("the-key".to_owned())]);
-        let policy = Policy::new(Parts {
-            edge: Edge::new(edge::Config::default()),
-            routes: Vec::new(),
-            default_route,
-            unknown_routes: UnknownRoutes::Pass,
-            cors: None,
-            authn: Authn::new(vec![Authenticator::SharedSecret(secret)]),
-            failures: LimitRule::new("failures", rule("20/minute").rate, Scope::Ip, Mode::Enforce),
-            headers: Headers::new(headers::Config::default()),
-            replies: Replies::default(),
-            replace_errors: ReplaceErrors::Never,
-            identity: crate::onward::Onward::default(),
-        });
-        GateLayer::new(Arc::new(Gate::new(LimitTable::new(0), [1, 2])), Arc::new(policy.unwrap()))
-    }
-
-    /// Sends a request with those fields and gives status, headers and the application's body.
-    fn ask(
-        layer: &GateLayer,
-        peer: Option<Peer>,
-        fields: &[(&str, &str)],
-    ) -> (u16, HeaderMap, Option<String>) {
-        let mut request = Request::builder().uri("/orders?x=1").header("host", "api.example");
-        for (name, value) in fields {
-            request = request.header(*name, *value);
-        }
-        let mut request = request.body(()).unwrap();
-        if let Some(peer) = peer {
-            request.extensions_mut().insert(peer);
-        }
-        let mut future = Box::pin(layer.layer(Application).call(request));
-        let mut cx = Context::from_waker(std::task::Waker::noop());
-        let Poll::Ready(Ok(response)) = future.as_mut().poll(&mut cx) else { panic!("it waits for nothing") };
-        let (parts, body) = response.into_parts();
-        let body = match body {
-            Either::Left(text) => Some(text),
-            Either::Right(_) => None,
-        };
-        (parts.status.as_u16(), parts.headers, body)
-    }
-
-    const PEER: Option<Peer> =
-        Some(Peer { address: IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), secure: false });
-
-    #[test]
-    fn the_service_sees_only_what_was_admitted_and_no_credential() {
-        let layer = layer();
-        let (status, headers, body) = ask(&layer, PEER, &[]);
-        assert_eq!((status, body), (401, None));
-        assert_eq!(headers["www-authenticate"], "ApiKey");
-        assert_eq!(headers["x-content-type-options"], "nosniff");
-        let (status, headers, body) =
-            ask(&layer, PEER, &[("x-api-key", "the-key"), ("x-auth-user", "root"), ("accept", "*/*")]);
-        let body = body.unwrap();
-        assert_eq!(status, 200);
-        assert!(body.starts_with(r#"Some("api-key")"#), "{body}");
-        assert!(!body.contains("x-api-key") && body.contains("accept"), "{body}");
-        assert_eq!(body.matches("x-auth-user").count(), 1, "the client's own is replaced: {body}");
-        assert!(!headers.contains_key("server"));
-        assert_eq!(headers["x-ratelimit-remaining"], "0");
-        assert_eq!(ask(&layer, PEER, &[("x-api-key", "the-key")]).0, 429);
-    }
-
-    #[test]
-    fn a_route_that_observes_refuses_nobody() {
-        let layer = layer_that(true);
-        for fields in [&[][..], &[("x-api-key", "wrong")], &[("x-api-key", "the-key")], &[]] {
-            assert_eq!(ask(&layer, PEER, fields).0, 200);
-        }
-    }
-
-    /// Ruling R4: guessing is slow, a guess that hits does not show, and who was known before stays in.
-    #[test]
-    fn an_address_that_guessed_too_much_is_heard_only_for_what_succeeded_from_there() {
-        let right = [("x-api-key", "the-key")];
-        let guess = |layer: &GateLayer| {
-            (0..25).map(|_| ask(layer, PEER, &[("x-api-key", "wrong")]).0).collect::<Vec<_>>()
-        };
-        let stranger = layer();
-        assert_eq!(guess(&stranger), [[401; 20].as_slice(), &[429; 5]].concat());
-        assert_eq!(ask(&stranger, PEER, &right).0, 429, "a guess that hits");
-        let elsewhere = PEER.map(|peer| Peer { address: [127, 0, 0, 2].into(), ..peer });
-        assert_eq!(ask(&stranger, elsewhere, &right).0, 200);
-        let known = layer();
-        assert_eq!(ask(&known, PEER, &right).0, 200);
-        guess(&known);
-        assert_eq!(ask(&known, PEER, &right).0, 200, "succeeded from there within the hour");
-    }
-
-    #[test]
-    fn who_asks_in_vain_uses_up_what_nobody_has() {
-        let layer = layer_of(Route { before_authn: vec![rule("2/minute per anonymous")], ..guarded() });
-        let statuses: Vec<u16> = (0..4).map(|_| ask(&layer, PEER, &[]).0).collect();
-        assert_eq!(statuses, [401, 401, 429, 429]);
-        for _ in 0..4 {
-            assert_eq!(ask(&layer, PEER, &[("x-api-key", "the-key")]).0, 200, "who is somebody has another");
-        }
-        assert_eq!(ask(&layer, PEER, &[("x-api-key", "wrong")]).0, 401, "nor is a wrong one counted");
-    }
-
-    #[test]
-    fn a_request_from_nowhere_is_refused() {
-        assert_eq!(ask(&layer(), None, &[("x-api-key", "the-key")]).0, 500);
-    }
-}
+mod tests;

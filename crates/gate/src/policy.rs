@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use portcullis_core::identity::Scheme;
+use portcullis_core::outbound::UrlGuard;
 use portcullis_core::quota::Rate;
 use portcullis_core::route::{Conflict, Methods, Pattern, RouteTable};
 use portcullis_core::{Denial, Identity};
@@ -165,6 +166,7 @@ pub struct Policy {
     pub(crate) replies: Replies,
     pub(crate) replace_errors: ReplaceErrors,
     pub(crate) identity: onward::Onward,
+    pub(crate) urls: Option<Arc<dyn UrlGuard>>,
 }
 
 /// What happens to a request that no route names.
@@ -202,6 +204,8 @@ pub struct Parts {
     pub replace_errors: ReplaceErrors,
     /// How an application is told who it is.
     pub identity: onward::Onward,
+    /// Who knows where a URL leads; there must be one where a route asks for public URLs.
+    pub urls: Option<Arc<dyn UrlGuard>>,
 }
 
 /// Why a policy cannot be built.
@@ -218,6 +222,9 @@ pub enum PolicyError {
         /// The scheme nothing stands for.
         scheme: Scheme,
     },
+    /// A route asks for public URLs, and nobody can judge them.
+    #[error("route `{0}` asks for public URLs, and there is no guard")]
+    NoUrlGuard(Box<str>),
 }
 
 impl Policy {
@@ -227,6 +234,9 @@ impl Policy {
         let table = RouteTable::build(patterns).map_err(PolicyError::Conflict)?;
         routes.push(parts.default_route);
         for route in &routes {
+            if route.validate.judges_urls() && parts.urls.is_none() {
+                return Err(PolicyError::NoUrlGuard(route.name.clone()));
+            }
             if let Some(scheme) = route.accepts.iter().find(|scheme| !parts.authn.knows(**scheme)) {
                 return Err(PolicyError::UnknownScheme { route: route.name.clone(), scheme: *scheme });
             }
@@ -243,6 +253,7 @@ impl Policy {
             replies: parts.replies,
             replace_errors: parts.replace_errors,
             identity: parts.identity,
+            urls: parts.urls,
         })
     }
 
@@ -298,6 +309,11 @@ impl Policy {
     /// The answer that says `denial`.
     pub fn reply(&self, denial: &Denial, ctx: &RequestContext) -> Reply {
         self.replies.denial(denial, ctx)
+    }
+
+    /// The status of the answer that says `denial`.
+    pub fn status(&self, denial: &Denial) -> u16 {
+        self.replies.status(denial)
     }
 
     /// Whether an answer of the application with this status is replaced. What our own endpoints say stands.

@@ -9,6 +9,7 @@ use portcullis_core::identity::Scheme;
 use portcullis_core::quota::Verdict;
 
 use crate::context::RequestContext;
+use crate::validate::one_to_json;
 use template::{Slot, fill};
 
 pub use template::{Parting, Template, UnknownPlaceholder};
@@ -132,7 +133,7 @@ impl Replies {
 
     /// The answer that says `denial`.
     pub fn denial(&self, denial: &Denial, ctx: &RequestContext) -> Reply {
-        let values = values(denial, ctx);
+        let values = Values { status: self.status(denial), ..values(denial, ctx) };
         let mut reply = self.render(&values);
         reply.close = denial.closes();
         match denial {
@@ -157,6 +158,7 @@ impl Replies {
             | Denial::TargetTooLong
             | Denial::HeadersTooLarge
             | Denial::Invalid(_)
+            | Denial::Url(_)
             | Denial::ExpectationFailed
             | Denial::UnknownRoute
             | Denial::LoginTimeout
@@ -190,6 +192,12 @@ impl Replies {
                 None => values.code.into(),
             },
         }
+    }
+
+    /// The status of the answer that says `denial`: its own, or what the configuration says.
+    pub fn status(&self, denial: &Denial) -> u16 {
+        let template = self.templates.iter().find(|(known, _)| *known == denial.code());
+        template.and_then(|(_, template)| template.status()).unwrap_or_else(|| denial.status())
     }
 
     /// What the log says of the refusal with that code, where the configuration says it.
@@ -242,9 +250,18 @@ impl Replies {
             out.push_str(r#","errors":"#);
             out.push_str(&invalid.to_json());
         }
+        if let Some(refused) = values.ctx.refused_url.as_ref().filter(|_| is_about_a_url(values.code)) {
+            out.push_str(r#","errors":"#);
+            out.push_str(&one_to_json(&refused.pointer, &refused.why));
+        }
         out.push('}');
         out.into_bytes()
     }
+}
+
+/// Whether a code is one of [`Denial::Url`].
+fn is_about_a_url(code: &str) -> bool {
+    code == "invalid-url" || code.starts_with("url-")
 }
 
 /// The challenge of a scheme (RFC 9110 section 11.6.1).

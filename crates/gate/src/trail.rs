@@ -4,6 +4,7 @@
 
 use std::borrow::Cow;
 
+use portcullis_core::denial::UrlFault;
 use portcullis_core::event::{AccessRecord, EventKind, Recorder, SecurityEvent, Subject};
 use portcullis_core::identity::Scheme;
 use portcullis_core::{Denial, Head};
@@ -219,7 +220,14 @@ pub(crate) fn event_of(denial: &Denial, ctx: &RequestContext) -> Option<(EventKi
             EventKind::SuspiciousActivity,
             "Suspicious activity: control characters or broken text in the query or the body".into(),
         ),
+        Denial::Url(
+            UrlFault::Scheme | UrlFault::Refused | UrlFault::PrivateNetwork | UrlFault::Unresolved,
+        ) => {
+            let (at, why) = ctx.refused_url.as_ref().map_or(("", ""), |it| (&*it.pointer, &*it.why));
+            (EventKind::SsrfBlocked, format!("SSRF: a URL is refused (body {at}: {why})").into())
+        }
         Denial::Invalid(_)
+        | Denial::Url(UrlFault::Invalid)
         | Denial::RequestTimeout
         | Denial::BodyTooLarge
         | Denial::TargetTooLong

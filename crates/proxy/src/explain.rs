@@ -8,7 +8,7 @@ use std::net::IpAddr;
 use portcullis_core::{Denial, Now};
 use portcullis_gate::context::{RequestId, Step};
 use portcullis_gate::policy::Target;
-use portcullis_gate::{Admission, Gate, RequestContext};
+use portcullis_gate::{Admission, Gate, Policy, RequestContext};
 use portcullis_wire::Body;
 
 use crate::core::Snapshot;
@@ -21,6 +21,8 @@ pub struct Explanation {
     pub steps: Vec<Step>,
     /// How it ends.
     pub outcome: Outcome,
+    /// The status of the gateway's own answer; `None` where the application gives it.
+    pub status: Option<u16>,
     /// The name of the route; empty where none was reached.
     pub route: String,
 }
@@ -41,13 +43,12 @@ pub enum Outcome {
 }
 
 impl Outcome {
-    /// The status of the gateway's own answer; `None` where the application gives it.
-    pub fn status(&self) -> Option<u16> {
+    fn status(&self, policy: &Policy) -> Option<u16> {
         match self {
             Outcome::Forward(_) => None,
             Outcome::Own | Outcome::Preflight => Some(200),
             Outcome::Login => Some(101),
-            Outcome::Denied(denial) => Some(denial.status()),
+            Outcome::Denied(denial) => Some(policy.status(denial)),
         }
     }
 
@@ -74,6 +75,7 @@ pub fn explain(
         let finding = format!("the request cannot be read: {how}");
         Explanation {
             steps: vec![Step { stage: "wire", finding, passed: false }],
+            status: Some(snapshot.policy.status(&denial)),
             outcome: Outcome::Denied(denial),
             route: String::new(),
         }
@@ -112,7 +114,7 @@ pub fn explain(
         } else {
             policy.route(None).name.to_string()
         };
-        Explanation { steps, outcome, route }
+        Explanation { steps, status: outcome.status(policy), outcome, route }
     });
     match read {
         Ok(Some(explanation)) => explanation,

@@ -8,6 +8,7 @@ pub mod buffers;
 pub mod certificate;
 pub mod core;
 pub mod deadline;
+pub mod egress;
 pub mod explain;
 mod h1;
 mod h2;

@@ -108,6 +108,7 @@ fn policy() -> Policy {
         replies: Replies::default(),
         replace_errors: ReplaceErrors::Never,
         identity: portcullis_gate::onward::Onward::default(),
+        urls: None,
     })
     .expect("a policy")
 }

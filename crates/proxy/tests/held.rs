@@ -58,6 +58,7 @@ fn start(body_timeout: Duration) -> Running {
         held: Held::new(100).expect("small"),
         types: Vec::new(),
         json: Some(Object { fields, ..Object::default() }),
+        public_urls: Vec::new(),
     };
     let judged = validate::Config { query: None, body: Some(body) };
     let routes = [route("/judged", judged, 0), route("WS /ws", validate::Config::default(), 10)];
@@ -73,6 +74,7 @@ fn start(body_timeout: Duration) -> Running {
         replies: Replies::default(),
         replace_errors: ReplaceErrors::Never,
         identity: portcullis_gate::onward::Onward::default(),
+        urls: None,
     })
     .expect("a policy");
     let endpoint = Endpoint::Tcp(address.ip().to_string(), address.port());

@@ -21,6 +21,7 @@ pub use listener::{Listener, serve, serve_until};
 
 use axum::Router;
 use axum::routing::get;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 /// Which of the five systems the application is. Some paths belong to several of them (`/`, `/health`,
@@ -95,6 +96,8 @@ pub struct Options {
     pub auth_timeout: Duration,
     /// How long ticker-service's order socket lives without a `ping`; 60 s in the real application.
     pub ping_timeout: Duration,
+    /// The proxy through which webhooks are called; none: directly.
+    pub proxy: Option<SocketAddr>,
 }
 
 impl Default for Options {
@@ -104,6 +107,7 @@ impl Default for Options {
             heartbeat_pause: Duration::from_millis(50),
             auth_timeout: Duration::from_secs(10),
             ping_timeout: Duration::from_mins(1),
+            proxy: None,
         }
     }
 }

@@ -7,10 +7,11 @@ use std::time::Duration;
 const USAGE: &str = "\
 The sample application that stands behind the gateway in `portcullis demo` and in the tests.
 
-Usage: portcullis-sample [--listen ADDR] [--system NAME] [--heartbeat-pause MILLISECONDS]
+Usage: portcullis-sample [--listen ADDR] [--system NAME] [--proxy ADDR] [--heartbeat-pause MILLISECONDS]
 
   --listen ADDR           HOST:PORT or unix:PATH (default 127.0.0.1:9000)
   --system NAME           all, pump-analyzer, ticker-service, echotuner, kalshiwhale or btc-forecasting
+  --proxy ADDR            the proxy through which webhooks are called
   --heartbeat-pause MS    the pause after each heartbeat of KalshiWhale's socket (default 50)
 
 Example: portcullis-sample --listen unix:sample.sock --system kalshiwhale
@@ -66,6 +67,11 @@ impl Arguments {
                     let system = value()?;
                     arguments.options.system =
                         System::named(&system).ok_or_else(|| format!("no such system: {system}"))?;
+                }
+                "--proxy" => {
+                    let proxy = value()?;
+                    let address = proxy.parse().map_err(|_| format!("not an address: {proxy}"))?;
+                    arguments.options.proxy = Some(address);
                 }
                 "--heartbeat-pause" => {
                     let pause = value()?;

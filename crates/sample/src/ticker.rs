@@ -1,9 +1,11 @@
 //! ticker-service: subscriptions, orders in batches, webhooks, and what an operator looks at.
 
+mod calls;
 mod orders;
+mod webhooks;
 
 use crate::Options;
-use crate::fastapi::{Answer, Kind, Model, Pairs, Refusal, optional, required, value};
+use crate::fastapi::{Answer, Kind, Model, Refusal, optional, required};
 use crate::identifier::{now, uuid};
 use axum::body::Bytes;
 use axum::extract::{Path, State};
@@ -12,12 +14,14 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, any, delete, get, post};
 use axum::{Json, Router};
+use calls::Caller;
 use orders::Orders;
 use parking_lot::Mutex;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
+use webhooks::Webhook;
 
 pub(crate) const ENDPOINTS: &[&str] = &[
     "GET /health",
@@ -47,11 +51,7 @@ pub(crate) const ENDPOINTS: &[&str] = &[
 ];
 
 const MOST_SUBSCRIPTIONS: usize = 3000;
-const MOST_WEBHOOKS: usize = 10;
-const MOST_ACCOUNTS: usize = 100;
 const MOST_BATCH: usize = 20;
-const EVENTS: [&str; 5] =
-    ["order_placed", "order_completed", "order_failed", "order_cancelled", "order_rejected"];
 
 const SUBSCRIPTION: Model = Model {
     fields: &[
@@ -69,29 +69,20 @@ const BATCH: Model = Model {
     ],
     closed: false,
 };
-const WEBHOOK: Model = Model {
-    fields: &[
-        required("url", Kind::Short(2083)),
-        optional("account_id", Kind::Short(64)),
-        required("events", Kind::List),
-        optional("secret", Kind::Short(200)),
-    ],
-    closed: false,
-};
-
 /// The service: its state, and the sockets that wait for orders.
 #[derive(Clone)]
 pub(crate) struct Ticker {
     started: Instant,
     book: Arc<Mutex<Book>>,
     orders: Orders,
+    caller: Caller,
 }
 
 #[derive(Default)]
 struct Book {
     subscriptions: BTreeMap<i64, Value>,
     /// By account.
-    webhooks: BTreeMap<String, Vec<Value>>,
+    webhooks: BTreeMap<String, Vec<Webhook>>,
     refreshed_at: Option<String>,
     mock_running: bool,
     breaker_resets: u64,
@@ -100,7 +91,12 @@ struct Book {
 
 impl Ticker {
     pub(crate) fn new(options: Options) -> Self {
-        Ticker { started: Instant::now(), book: Arc::default(), orders: Orders::new(options) }
+        Ticker {
+            started: Instant::now(),
+            book: Arc::default(),
+            orders: Orders::new(options),
+            caller: Caller { proxy: options.proxy },
+        }
     }
 
     pub(crate) fn routes(&self) -> Router {
@@ -110,8 +106,8 @@ impl Ticker {
             .route("/subscriptions/{instrument_token}", delete(unsubscribe))
             .route("/admin/instrument-refresh", post(refresh))
             .route("/advanced/batch-orders", post(batch))
-            .route("/advanced/webhooks", get(webhooks).post(add_webhook))
-            .route("/advanced/webhooks/{webhook_id}", delete(remove_webhook))
+            .route("/advanced/webhooks", get(webhooks::list).post(webhooks::add))
+            .route("/advanced/webhooks/{webhook_id}", delete(webhooks::remove))
             .route("/advanced/backpressure/reset-circuit-breaker", post(reset_breaker))
             .route("/advanced/backpressure/status", get(backpressure))
             .route("/advanced/mock-data/status", get(mock_status))
@@ -220,76 +216,15 @@ async fn batch(State(ticker): State<Ticker>, headers: HeaderMap, body: Bytes) ->
     for order in orders {
         let order_id = uuid()?;
         results.push(json!({ "success": true, "order_id": &order_id }));
-        ticker.orders.publish(&account, &json!({ "order_id": order_id, "status": "OPEN", "order": order }));
+        let placed = json!({ "order_id": order_id, "status": "OPEN", "order": order });
+        ticker.orders.publish(&account, &placed);
+        webhooks::deliver(&ticker, "order_placed", &account, &placed);
     }
     ticker.book.lock().orders_placed += orders.len() as u64;
     Ok(Json(json!({
         "success": true, "batch_id": uuid()?, "account_id": account, "total_orders": orders.len(),
         "succeeded": orders.len(), "failed": 0, "results": results, "created_at": now(),
     })))
-}
-
-async fn webhooks(State(ticker): State<Ticker>, pairs: Pairs) -> Json<Value> {
-    let book = ticker.book.lock();
-    let wanted = value(&pairs, "account_id");
-    let shown = book.webhooks.iter().filter(|(account, _)| wanted.is_none_or(|wanted| wanted == *account));
-    Json(shown.flat_map(|(_, webhooks)| webhooks.iter().cloned()).collect())
-}
-
-/// Which addresses a webhook may name is the gateway's business; the scheme is checked here.
-async fn add_webhook(
-    State(ticker): State<Ticker>,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Result<Response, Refusal> {
-    let fields = WEBHOOK.read(&headers, &body)?;
-    let url = fields["url"].as_str().unwrap_or_default();
-    if !url.starts_with("http://") && !url.starts_with("https://") {
-        let issue = json!({
-            "type": "url_scheme", "loc": ["body", "url"],
-            "msg": "URL scheme should be 'http' or 'https'", "input": url,
-        });
-        return Err(Refusal::invalid(vec![issue]));
-    }
-    let events = fields["events"].as_array().map(Vec::as_slice).unwrap_or_default();
-    let unknown: Vec<&Value> =
-        events.iter().filter(|event| !event.as_str().is_some_and(|name| EVENTS.contains(&name))).collect();
-    if !unknown.is_empty() {
-        let unknown = json!(unknown);
-        let valid = EVENTS.join(", ");
-        return Err(Refusal::bad_request(format!("Invalid events: {unknown}. Valid events: {valid}")));
-    }
-    let account = account_of(&fields);
-    let webhook = json!({
-        "webhook_id": uuid()?, "url": url, "account_id": account, "events": events, "active": true,
-        "created_at": now(),
-    });
-    let mut book = ticker.book.lock();
-    if book.webhooks.len() >= MOST_ACCOUNTS && !book.webhooks.contains_key(&account) {
-        return Err(Refusal::bad_request("Maximum number of accounts reached"));
-    }
-    let of_account = book.webhooks.entry(account.clone()).or_default();
-    if of_account.len() >= MOST_WEBHOOKS {
-        let text = format!("Maximum webhook limit ({MOST_WEBHOOKS}) reached for account '{account}'");
-        return Err(Refusal::bad_request(text));
-    }
-    of_account.push(webhook.clone());
-    Ok((StatusCode::CREATED, Json(webhook)).into_response())
-}
-
-async fn remove_webhook(State(ticker): State<Ticker>, Path(id): Path<String>) -> Answer {
-    let mut book = ticker.book.lock();
-    let known = book.webhooks.values_mut().any(|webhooks| {
-        let before = webhooks.len();
-        webhooks.retain(|webhook| webhook["webhook_id"] != *id);
-        webhooks.len() < before
-    });
-    book.webhooks.retain(|_, webhooks| !webhooks.is_empty());
-    if known {
-        Ok(Json(json!({ "success": true, "webhook_id": id })))
-    } else {
-        Err(Refusal::not_found("Webhook not found"))
-    }
 }
 
 async fn reset_breaker(State(ticker): State<Ticker>) -> Json<Value> {

@@ -1,5 +1,9 @@
 //! From the configuration to what runs: the policy of the gate and the settings of the data plane.
 
+mod outbound;
+
+pub use outbound::egress_rules;
+
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -154,6 +158,7 @@ fn policy(config: &Config, doors: Option<&Doors>) -> Result<Policy, Problems> {
                 signed
             }),
         },
+        urls: outbound::url_guard(config)?,
     };
     Policy::new(parts).map_err(|error| match error {
         PolicyError::Conflict(conflict) => {
@@ -165,7 +170,7 @@ fn policy(config: &Config, doors: Option<&Doors>) -> Result<Policy, Problems> {
                 ),
             ))
         }
-        error @ PolicyError::UnknownScheme { .. } => {
+        error @ (PolicyError::UnknownScheme { .. } | PolicyError::NoUrlGuard(_)) => {
             Problems::from(Problem::new(&own_origin, error.to_string()))
         }
     })
@@ -462,10 +467,8 @@ fn template(reply: &model::Reply) -> Result<Template, Problems> {
     let from = &reply.websocket;
     let parting = Parting::new(from.message.as_deref(), from.close, from.reason.as_deref())
         .map_err(|error| Problems::from(Problem::new(&reply.origin, error.to_string())))?;
-    Ok(template
-        .with_fields(&reply.headers)
-        .with_log(reply.log.as_deref().unwrap_or_default())
-        .with_parting(parting))
+    let log = reply.log.as_deref().unwrap_or_default();
+    Ok(template.with_fields(&reply.headers).with_log(log).with_status(reply.status).with_parting(parting))
 }
 
 /// How long a shutdown waits for what is running.

@@ -11,6 +11,7 @@ use portcullis::config::dialect::{Example, Meaning};
 use portcullis::config::keys::{KEYS, Key, Kind, LATER};
 use portcullis::config::profile;
 use portcullis_core::Denial;
+use portcullis_core::denial::UrlFault;
 use portcullis_core::identity::Scheme;
 use portcullis_core::quota::Verdict;
 
@@ -151,6 +152,11 @@ fn denials() -> Vec<Denial> {
         Denial::TargetTooLong,
         Denial::HeadersTooLarge,
         Denial::Invalid(422),
+        Denial::Url(UrlFault::Invalid),
+        Denial::Url(UrlFault::Scheme),
+        Denial::Url(UrlFault::Refused),
+        Denial::Url(UrlFault::PrivateNetwork),
+        Denial::Url(UrlFault::Unresolved),
         Denial::ExpectationFailed,
         Denial::UnknownRoute,
         Denial::MethodNotAllowed,
@@ -234,6 +240,7 @@ fn takes(kind: Kind) -> String {
         Kind::Upstream => "URL, `unix:` path, or a list".to_owned(),
         Kind::Listen => "`ip:port`, `unix:` path, table, or a list".to_owned(),
         Kind::Networks => "list of addresses and prefixes".to_owned(),
+        Kind::Ports => "list of ports and ranges".to_owned(),
         Kind::Origins => "list of origins".to_owned(),
         Kind::Methods => "list of methods".to_owned(),
         Kind::HeaderNames => "list of header names".to_owned(),

@@ -4,12 +4,13 @@ use super::blocks::{Block, Page, page, pages};
 use super::session::Session;
 
 /// The tests below; a page without one fails `every_page_has_its_test`.
-const TESTED: [&str; 8] = [
+const TESTED: [&str; 9] = [
     "README.md",
     "docs/accounts.md",
     "docs/configuration.md",
     "docs/differences.md",
     "docs/logs.md",
+    "docs/outbound.md",
     "docs/profiles.md",
     "docs/running.md",
     "docs/store.md",
@@ -71,6 +72,11 @@ fn differences() {
 #[test]
 fn logs() {
     follow(&page("docs/logs.md"));
+}
+
+#[test]
+fn outbound() {
+    follow(&page("docs/outbound.md"));
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::sync::mpsc;
 use std::thread::JoinHandle;
 
-use portcullis_sample::{Listener, System, router, serve_until};
+use portcullis_sample::{Listener, Options, System, router_with, serve_until};
 use tokio::sync::oneshot;
 
 /// The application as one of the five systems, until it is dropped.
@@ -16,6 +16,11 @@ pub struct Application {
 impl Application {
     /// Starts it.
     pub fn start(system: System) -> Self {
+        Self::start_with(Options { system, ..Options::default() })
+    }
+
+    /// Starts one that behaves as said.
+    pub fn start_with(options: Options) -> Self {
         let (stop, stopped) = oneshot::channel::<()>();
         let (bound, address) = mpsc::channel();
         let serving = std::thread::spawn(move || {
@@ -26,7 +31,7 @@ impl Application {
                 let until = async move { drop(stopped.await) };
                 // Connections that the gateway keeps open must not keep the test waiting.
                 tokio::select! {
-                    served = serve_until(listener, router(system), std::future::pending()) => served.unwrap(),
+                    served = serve_until(listener, router_with(options), std::future::pending()) => served.unwrap(),
                     () = until => {}
                 }
             });

@@ -69,7 +69,6 @@ fn every_endpoint_of_the_service_passes() {
         Request::post("/subscriptions", r#"{"instrument_token":256265,"requested_mode":"FULL"}"#),
         Request::get("/subscriptions"),
         Request::new("DELETE", "/subscriptions/7"),
-        Request::post("/advanced/webhooks", r#"{"url":"ftp://x","events":[]}"#),
         Request::get("/advanced/webhooks"),
         Request::new("DELETE", "/advanced/webhooks/none"),
         Request::post(ORDERS, r#"{"orders":[]}"#),

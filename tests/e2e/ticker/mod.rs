@@ -12,6 +12,8 @@ mod open;
 mod rate;
 mod snippet;
 mod socket;
+mod webhook_calls;
+mod webhooks;
 
 /// A key as the guide's generator makes one.
 const KEY: &str = "4pQ0gKpVb0yqXv9dJ8mZbWc2rTn5sLhEoUaYxG7iRkM";

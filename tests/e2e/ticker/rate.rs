@@ -104,7 +104,7 @@ fn t_rl_07_new_webhooks_are_limited() {
     let upstream = Upstream::ok();
     let gateway = guarded(&upstream).start();
     let webhook =
-        r#"{"url":"https://hooks.example.com/orders","account_id":"primary","events":["order_placed"]}"#;
+        r#"{"url":"https://93.184.216.34/orders","account_id":"primary","events":["order_placed"]}"#;
     let answer = assert_limit(&gateway, 20, |_| with_key(Request::post("/advanced/webhooks", webhook)));
     assert_refused(&answer, 429, &said(20, "minute"));
     // Looking at them is not.

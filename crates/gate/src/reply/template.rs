@@ -11,6 +11,8 @@ pub struct Template {
     pub(super) pieces: Option<Vec<Piece>>,
     /// What the log says of it; empty for the gateway's own words.
     log: Box<str>,
+    /// The status in place of the refusal's own.
+    status: Option<u16>,
     /// How it is told over a WebSocket.
     parting: Option<Parting>,
 }
@@ -104,6 +106,7 @@ impl Template {
             pieces: None,
             log: "".into(),
             parting: None,
+            status: None,
         }
     }
 
@@ -131,6 +134,18 @@ impl Template {
 
     pub(super) fn parting(&self) -> Option<&Parting> {
         self.parting.as_ref()
+    }
+
+    /// The same, with a status of its own.
+    #[must_use]
+    pub fn with_status(mut self, status: Option<u16>) -> Self {
+        self.status = status;
+        self
+    }
+
+    /// The status in place of the refusal's own.
+    pub(crate) fn status(&self) -> Option<u16> {
+        self.status
     }
 
     /// What the log says of it; none for the gateway's own words.

@@ -160,6 +160,16 @@ impl Invalid {
     }
 }
 
+/// The one place of a URL that is refused, and why, as [`Invalid::to_json`] says it.
+pub(crate) fn one_to_json(pointer: &str, why: &str) -> String {
+    let mut out = String::from("[{");
+    member(&mut out, "pointer", pointer);
+    member(&mut out, "detail", why);
+    out.truncate(out.len() - 1);
+    out.push_str("}]");
+    out
+}
+
 /// A name as it is shown: text without control characters, and not too much of it.
 pub(super) fn shown(name: &str) -> String {
     let mut out = String::new();

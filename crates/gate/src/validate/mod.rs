@@ -10,14 +10,17 @@
 mod invalid;
 mod json;
 mod query;
+mod urls;
 pub mod websocket;
 
 use portcullis_core::Head;
 use portcullis_core::head::Once;
 
+pub(crate) use invalid::one_to_json;
 pub use invalid::{Invalid, Issue, Place, Problem};
 pub use json::{Kind, Object, UnknownKind};
 pub use query::Query;
+pub use urls::{NamedUrl, NotAPointer, UrlPointer};
 
 /// What a route takes. The default takes everything.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -33,11 +36,18 @@ pub struct Config {
 pub struct Body {
     /// The largest one that is held to be judged by `json`.
     pub held: Held,
-    /// Media types it may have, in lower case and without parameters (`application/json`); empty for any.
+    /// Media types it may have, in lower case and without parameters (`application/json`); empty for any, or for
+    /// `application/json` alone where public URLs must stand in it: an application that reads forms too would find
+    /// another URL in the same bytes.
     pub types: Vec<Box<str>>,
     /// The JSON object it must be, whatever its media type says.
     pub json: Option<Object>,
+    /// Where public URLs must stand in it. Where one is named, the body must be a JSON object.
+    pub public_urls: Vec<UrlPointer>,
 }
+
+/// What a body must be of which nothing but its URLs is asked.
+static ANY_OBJECT: Object = Object { fields: None, max_depth: 8, max_fields: 100 };
 
 /// How many bytes of a body are held until they are judged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -72,7 +82,7 @@ impl Config {
 
     /// How many bytes of the body to hold for [`Config::judge_body`]; nothing where it is not judged.
     pub fn holds(&self) -> Option<usize> {
-        self.body.as_ref().filter(|body| body.json.is_some()).map(|body| body.held.bytes())
+        self.body.as_ref().filter(|body| body.object().is_some()).map(|body| body.held.bytes())
     }
 
     /// Judges the query and what the head says of the body.
@@ -92,7 +102,7 @@ impl Config {
     pub fn judge_body(&self, body: &[u8]) -> Result<(), Invalid> {
         let mut invalid = Invalid::default();
         if let Some(rules) = &self.body
-            && let Some(object) = rules.json.as_ref().filter(|_| !body.is_empty())
+            && let Some(object) = rules.object().filter(|_| !body.is_empty())
         {
             if body.len() > rules.held.bytes() {
                 invalid.add(Place::Body, Problem::TooLarge { most: rules.held.bytes() });
@@ -102,13 +112,43 @@ impl Config {
         }
         invalid.into_result()
     }
+
+    /// The URLs of a body that [`Config::judge_body`] let pass, which must be public.
+    pub fn named_urls(&self, body: &[u8]) -> Result<Vec<NamedUrl>, Invalid> {
+        let Some(rules) = self.body.as_ref().filter(|rules| !rules.public_urls.is_empty()) else {
+            return Ok(Vec::new());
+        };
+        let mut invalid = Invalid::default();
+        let urls = urls::collect(&rules.public_urls, body, &mut invalid);
+        invalid.into_result().map(|()| urls)
+    }
+
+    /// Whether URLs in its body must be public.
+    pub fn judges_urls(&self) -> bool {
+        self.body.as_ref().is_some_and(|body| !body.public_urls.is_empty())
+    }
 }
 
 impl Body {
+    /// The JSON object it must be.
+    fn object(&self) -> Option<&Object> {
+        self.json.as_ref().or_else(|| (!self.public_urls.is_empty()).then_some(&ANY_OBJECT))
+    }
+
+    /// Whether it takes a body of that `Content-Type`.
+    fn takes(&self, content_type: Option<&[u8]>) -> bool {
+        let one_of = |types: &[Box<str>]| types.iter().any(|one| content_type.is_some_and(|it| is(it, one)));
+        match (&*self.types, self.public_urls.is_empty()) {
+            ([], true) => true,
+            ([], false) => content_type.is_some_and(|it| is(it, "application/json")),
+            (types, _) => one_of(types),
+        }
+    }
+
     fn judge_head(&self, head: &Head<'_>, invalid: &mut Invalid) {
         let most = self.held.bytes();
         let length = head.text("content-length").and_then(|text| text.trim().parse::<u64>().ok());
-        if self.json.is_some() && length.is_some_and(|length| length > most as u64) {
+        if self.object().is_some() && length.is_some_and(|length| length > most as u64) {
             invalid.add(Place::Body, Problem::TooLarge { most });
         }
         let empty = length.unwrap_or(0) == 0 && head.field("transfer-encoding").is_none();
@@ -118,8 +158,8 @@ impl Body {
         }
         let fits = match head.once("content-type") {
             // Over HTTP/2 a body may come without a length; one that has no type is judged by its content.
-            Once::Absent => empty || self.types.is_empty(),
-            Once::Value(value) => self.types.is_empty() || self.types.iter().any(|one| is(value, one)),
+            Once::Absent => empty || self.takes(None),
+            Once::Value(value) => self.takes(Some(value)) && (self.object().is_none() || is_utf8(value)),
             Once::Repeated => false,
         };
         if !fits {
@@ -132,6 +172,19 @@ impl Body {
 fn is(value: &[u8], media_type: &str) -> bool {
     let essence = value.split(|byte| *byte == b';').next().unwrap_or_default();
     essence.trim_ascii().eq_ignore_ascii_case(media_type.as_bytes())
+}
+
+/// Whether a `Content-Type` names no character set but UTF-8, which JSON always is (RFC 8259 section 8.1): in UTF-7
+/// the same bytes hold other fields.
+fn is_utf8(value: &[u8]) -> bool {
+    value.split(|byte| *byte == b';').skip(1).all(|parameter| {
+        let mut halves = parameter.splitn(2, |byte| *byte == b'=');
+        let name = halves.next().unwrap_or_default().trim_ascii();
+        let set = halves.next().unwrap_or_default().trim_ascii();
+        let set = set.strip_prefix(b"\"").and_then(|set| set.strip_suffix(b"\"")).unwrap_or(set);
+        !name.eq_ignore_ascii_case(b"charset")
+            || [&b"utf-8"[..], b"utf8", b"us-ascii"].iter().any(|known| set.eq_ignore_ascii_case(known))
+    })
 }
 
 #[cfg(test)]
@@ -160,6 +213,7 @@ mod tests {
                 fields: Some(vec![("force_update".into(), Kind::Boolean)]),
                 ..Object::default()
             }),
+            public_urls: Vec::new(),
         };
         Config { query: Some(Query { names: Some(Vec::new()), ..Query::default() }), body: Some(body) }
     }
@@ -203,6 +257,45 @@ mod tests {
         // No body, no type.
         assert_eq!(of_head(&[]), "");
         assert_eq!(of_head(&[("Content-Length", "0")]), "");
+    }
+
+    #[test]
+    fn json_is_utf8_whatever_its_type_says() {
+        let length = ("Content-Length", "2");
+        for utf8 in ["", ";charset=utf-8", "; Charset=\"UTF-8\"", "; charset=us-ascii", "; version=1"] {
+            let field: &'static str = format!("application/json{utf8}").leak();
+            assert_eq!(of_head(&[("Content-Type", field), length]), "", "{utf8}");
+        }
+        for other in ["utf-7", "utf-16", "iso-8859-1", "", "\"utf-7\"", "utf-8; charset=utf-7"] {
+            let field: &'static str = format!("application/json; charset={other}").leak();
+            assert_eq!(
+                of_head(&[("Content-Type", field), length]),
+                "415 content-type: this type of body is not taken",
+                "{other}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_body_with_public_urls_is_of_the_type_json() {
+        let body = Body { public_urls: vec!["/url".parse().unwrap()], ..Body::default() };
+        let config = Config { query: None, body: Some(body) };
+        let of = |content_type: Option<&str>| {
+            let length = Field { name: "content-length", value: b"2" };
+            let typed = content_type.map(|it| Field { name: "content-type", value: it.as_bytes() });
+            let fields: Vec<Field<'_>> = typed.into_iter().chain([length]).collect();
+            said(config.judge_head(&head(None, &fields)))
+        };
+        assert_eq!(of(Some("application/json")), "");
+        for other in [
+            None,
+            Some("application/x-www-form-urlencoded"),
+            Some("multipart/form-data; boundary=x"),
+            Some("text/plain"),
+        ] {
+            assert_eq!(of(other), "415 content-type: this type of body is not taken", "{other:?}");
+        }
+        assert_eq!(config.holds(), Some(Held::MOST.bytes()));
     }
 
     #[test]

@@ -38,11 +38,13 @@ impl Connection {
         }
         self.deadline.set(caps.body_timeout);
         poll_fn(|cx| self.poll_hold(cx, local, upload, &mut body, most)).await?;
-        forward.permit.judge_body(&local.policy, &body).map_err(|invalid| {
+        let urls = forward.permit.judge_body(&local.policy, &body).map_err(|invalid| {
             let denial = Denial::Invalid(invalid.status());
             forward.ctx.invalid = Some(invalid);
             Failure::Denied(denial)
         })?;
+        let checked = forward.permit.check_urls(&local.policy, urls, &mut forward.ctx).await;
+        checked.map_err(Failure::Denied)?;
         // In one chunk, without trailers: those were not judged.
         let chunked = forward.facts.body == Body::Chunked;
         if chunked && !body.is_empty() {

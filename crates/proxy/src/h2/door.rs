@@ -102,9 +102,15 @@ async fn answer_to(
         Some(most) => match hold::read(body, most, local.settings.caps.body_timeout).await {
             Err(denial) => return refuse(&local, &denial, record),
             Ok(held) => {
-                if let Err(invalid) = permit.judge_body(&local.policy, &held) {
-                    let denial = Denial::Invalid(invalid.status());
-                    record.ctx.invalid = Some(invalid);
+                let urls = match permit.judge_body(&local.policy, &held) {
+                    Ok(urls) => urls,
+                    Err(invalid) => {
+                        let denial = Denial::Invalid(invalid.status());
+                        record.ctx.invalid = Some(invalid);
+                        return refuse(&local, &denial, record);
+                    }
+                };
+                if let Err(denial) = permit.check_urls(&local.policy, urls, &mut record.ctx).await {
                     return refuse(&local, &denial, record);
                 }
                 let framing = if framing == Body::Empty { framing } else { Body::Length(held.len() as u64) };

@@ -109,7 +109,11 @@ async fn ticker_service_answers_its_guide() {
 #[tokio::test]
 async fn webhooks_are_checked_kept_and_capped() {
     let app = router(System::Ticker);
-    let webhook = r#"{"url":"https://example.com/hook","events":["order_placed"],"account_id":"primary"}"#;
+    // Somebody must be there; of an https URL the connection alone is tried.
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("https://{}/hook", listener.local_addr().unwrap());
+    let webhook = format!(r#"{{"url":"{url}","events":["order_placed"],"account_id":"primary"}}"#);
+    let webhook = webhook.as_str();
     let added = ask(&app, "POST /advanced/webhooks", Some(webhook)).await;
     assert_eq!(added.status, StatusCode::CREATED);
     let id = added.json()["webhook_id"].as_str().unwrap().to_owned();

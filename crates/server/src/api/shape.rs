@@ -132,6 +132,7 @@ impl Takes {
             held: validate::Held::MOST,
             types: vec!["application/json".into()],
             json: Some(object),
+            public_urls: Vec::new(),
         }
     }
 

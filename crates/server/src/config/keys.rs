@@ -29,6 +29,8 @@ pub enum Kind {
     Listen,
     /// Addresses and prefixes.
     Networks,
+    /// Numbers, and ranges as texts.
+    Ports,
     Origins,
     Methods,
     HeaderNames,
@@ -188,6 +190,17 @@ pub const KEYS: &[Key] = &[
     key("query.max_count", K::Integer(1, 10_000), D::Integer(100), "Most parameters of a query that is checked"),
     key("query.max_length", K::Size, D::Text("4 KiB"), "Longest name or value of a parameter that is checked, decoded"),
 
+    key("outbound.allow", K::Words, D::List(&[]), "Where URLs may lead beside the public Internet: addresses, prefixes, host names, `*.example.com` for every name under it"),
+    key("outbound.deny", K::Words, D::List(&[]), "Where they may not lead, whatever else says so"),
+    key("outbound.ports", K::Ports, D::List(&["80", "443", "8080", "8443"]), "On which ports: numbers, and ranges as \"8000-8999\""),
+    key("outbound.resolver", K::Words, D::Computed("the name servers of the system"), "Name servers that are asked where names lead: addresses, with a port or without"),
+    key("outbound.timeout", K::Duration, D::Text("5s"), "How long the names in one URL may take to resolve; then it is refused"),
+
+    key("egress.listen", K::Text, D::None, "Where a proxy listens through which the application calls others (`HTTP_PROXY`, `HTTPS_PROXY`): every call is judged by `[outbound]`, at the moment it is made"),
+    key("egress.clients", K::Networks, D::List(&["127.0.0.0/8", "::1"]), "Who may call through it: addresses and prefixes"),
+    key("egress.hosts", K::Words, D::List(&[]), "The only hosts that may be called, written as in `outbound.allow`; none for all that `[outbound]` lets pass"),
+    key("egress.mode", K::Choice(MODES), D::Text("enforce"), "`observe` lets calls to other hosts than these pass and logs them; what `[outbound]` refuses is always refused"),
+
     key("limiter.enabled", K::Bool, D::Bool(true), "`false`: no limit is in force but that of wrong credentials"),
 
     key("limits[].rate", K::Rate, D::None, "`COUNT/[N]UNIT [per SCOPE]`: 100/minute per ip"),
@@ -200,16 +213,17 @@ pub const KEYS: &[Key] = &[
     key("routes[].limits", K::Limits, D::List(&[]), "Limits of this route, beside the general ones"),
     key("routes[].general_limits", K::Choice(GENERAL), D::Text("count"), "What `limits` of every route and those of roles are here: `count`; `show`, their headers alone; or `off`"),
     key("routes[].upstream", K::Text, D::Computed("`upstream`"), "The name of one of `[upstreams]`"),
-    key("routes[].mode", K::Choice(MODES), D::Text("enforce"), "`observe` evaluates authentication and limits, logs them and refuses nobody"),
+    key("routes[].mode", K::Choice(MODES), D::Text("enforce"), "`observe` evaluates authentication, limits and where URLs lead, logs them and refuses nobody"),
     key("routes[].query.names", K::Words, D::Computed("any"), "The parameters that a query of this route may have; an empty list for none"),
     key("routes[].query.max_count", K::Integer(1, 10_000), D::Computed("`query.max_count`"), "Most parameters"),
     key("routes[].query.max_length", K::Size, D::Computed("`query.max_length`"), "Longest name or value of a parameter, decoded"),
-    key("routes[].body.max", K::Size, D::Computed("`server.caps.body`; 64 KiB where `fields`, `max_depth`, `max_fields` or `hold` stands"), "Largest request body"),
+    key("routes[].body.max", K::Size, D::Computed("`server.caps.body`; 64 KiB where `fields`, `max_depth`, `max_fields`, `public_urls` or `hold` stands"), "Largest request body"),
     key("routes[].body.content_types", K::Words, D::Computed("any"), "Media types that a body may have; others are answered 415"),
     key("routes[].body.fields", K::Fields, D::Computed("any"), "A body is a JSON object with these fields and no other: `string`, `number`, `boolean` or `any`; 422 for what is not"),
     key("routes[].body.max_depth", K::Integer(1, 64), D::Computed("8"), "A body is a JSON object with objects and lists in each other to this depth at most"),
     key("routes[].body.max_fields", K::Integer(1, 10_000), D::Computed("100"), "A body is a JSON object, none of its objects with more fields than this"),
     key("routes[].body.hold", K::Size, D::Computed("`routes[].body.max`, at most 64 KiB"), "Largest body that is held until it was judged as JSON; larger ones are answered 413"),
+    key("routes[].body.public_urls", K::Words, D::List(&[]), "JSON pointers to what must be public URLs in a body, which is a JSON object; `*` for any name or index. What `[outbound]` does not let pass is refused"),
     key("routes[].websocket.max_message", K::Size, D::None, "Largest message of a client; a larger one closes the WebSocket with 1009. Frames are checked, and nothing is compressed"),
     key("routes[].websocket.idle_timeout", K::Duration, D::None, "Closes a WebSocket on which nothing passed for so long"),
     key("routes[].websocket.connections", K::Integer(1, 10_000_000), D::None, "Open WebSockets of this route"),
@@ -226,6 +240,7 @@ pub const KEYS: &[Key] = &[
     key("replies.*.websocket.message", K::Template, D::None, "A message before a WebSocket is closed with this refusal; placeholders as in `body`"),
     key("replies.*.websocket.close", K::Integer(1000, 4999), D::Computed("the code of the refusal"), "Code of the close frame"),
     key("replies.*.websocket.reason", K::Text, D::Computed("the code of the refusal"), "Reason in the close frame, at most 123 bytes"),
+    key("replies.*.status", K::Integer(400, 599), D::Computed("that of the refusal"), "Another status of this refusal"),
     key("replies.*.log", K::Text, D::None, "What the log says of it, where somebody searches for certain words"),
 
     key("errors.replace", K::Choice(&["never", "5xx", "4xx-5xx"]), D::Text("5xx"), "Which answers of the application get the body of `replies.upstream-error`, so that no stack trace leaves"),
@@ -256,7 +271,6 @@ pub const LATER: &[&str] = &[
     "limits[].counting",
     "routes[].patterns",
     "routes[].body.schema",
-    "routes[].body.public_urls",
     "endpoints.metrics",
     "endpoints.console",
     "upstreams.*.tls",

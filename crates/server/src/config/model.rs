@@ -13,6 +13,7 @@ use ipnet::IpNet;
 use portcullis_core::quota::{Rate, Scope};
 use portcullis_core::route::Pattern;
 use portcullis_gate::validate;
+use portcullis_outbound::{Place, Rules};
 
 use super::origin::Origin;
 
@@ -51,6 +52,10 @@ pub struct Config {
     pub routes: Vec<Route>,
     /// What every query may be, where routes say nothing else.
     pub query: Option<validate::Query>,
+    /// Where URLs that requests name may lead.
+    pub outbound: Outbound,
+    /// The way out for the application; nothing: it calls by itself.
+    pub egress: Option<Egress>,
     /// By denial code, and `upstream-error` for answers of the application that are replaced.
     pub replies: BTreeMap<&'static str, Reply>,
     /// Which answers of the application are replaced, the environment taken into account.
@@ -250,6 +255,31 @@ pub struct Route {
     pub origin: Origin,
 }
 
+/// Where URLs may lead.
+#[derive(Debug, Clone)]
+pub struct Outbound {
+    pub rules: Rules,
+    /// The name servers to ask; none: those of the system.
+    pub resolvers: Vec<SocketAddr>,
+    /// For all lookups of one URL.
+    pub timeout: Duration,
+    /// Where the resolver is named.
+    pub origin: Origin,
+}
+
+/// A proxy through which the application calls others.
+#[derive(Debug, Clone)]
+pub struct Egress {
+    pub listen: SocketAddr,
+    /// Who may call.
+    pub clients: Vec<IpNet>,
+    /// The only hosts that are called; empty for all that are public.
+    pub hosts: Vec<Place>,
+    /// What becomes of calls to others.
+    pub mode: Mode,
+    pub origin: Origin,
+}
+
 /// What the limits of every route, and those of the caller's role, are for one route.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum GeneralLimits {
@@ -306,6 +336,8 @@ pub struct Reply {
     pub log: Option<String>,
     /// How it is told over a WebSocket that is open.
     pub websocket: Parting,
+    /// In place of the refusal's own.
+    pub status: Option<u16>,
     pub origin: Origin,
 }
 

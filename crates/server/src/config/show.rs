@@ -323,6 +323,9 @@ fn kind_schema(kind: Kind) -> Json {
         | Kind::Methods
         | Kind::HeaderNames
         | Kind::Words => texts(),
+        Kind::Ports => {
+            json!({ "type": ["string", "integer", "array"], "items": { "type": ["string", "integer"] } })
+        }
         Kind::Listen => {
             json!({ "type": ["string", "object", "array"], "items": { "type": ["string", "object"] } })
         }

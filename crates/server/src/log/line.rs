@@ -269,6 +269,8 @@ fn level_of(event: &SecurityEvent<'_>) -> Level {
         | EventKind::AccessDenied
         | EventKind::RateLimitExceeded
         | EventKind::CorsViolation
+        | EventKind::SsrfBlocked
+        | EventKind::EgressDenied
         | EventKind::Lockout
         | EventKind::ConfigChanged => Level::Warn,
     }

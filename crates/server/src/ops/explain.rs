@@ -83,7 +83,8 @@ pub fn text(question: &Question, explanation: &Explanation) -> String {
         }
         Outcome::Preflight => writeln!(out, "=> 200, a preflight answered by the gateway"),
         Outcome::Denied(denial) => {
-            writeln!(out, "=> {} {} ({})", denial.status(), denial.code(), denial.detail())
+            let status = explanation.status.unwrap_or_else(|| denial.status());
+            writeln!(out, "=> {status} {} ({})", denial.code(), denial.detail())
         }
     };
     out
@@ -109,7 +110,7 @@ pub fn json(question: &Question, explanation: &Explanation) -> serde_json::Value
         "route": explanation.route,
         "outcome": outcome,
         "upstream": upstream,
-        "status": explanation.outcome.status(),
+        "status": explanation.status,
         "code": explanation.outcome.code(),
         "steps": explanation.steps.iter().map(|step| serde_json::json!({
             "stage": step.stage, "passed": step.passed, "finding": step.finding,

@@ -20,7 +20,7 @@ pub struct Verdict {
 pub fn run(snapshot: &Snapshot, test: &PolicyTest) -> Result<Verdict> {
     let explanation = explain::of(snapshot, &Question::from(test))?;
     let mut failures = Vec::new();
-    let status = explanation.outcome.status().unwrap_or(200);
+    let status = explanation.status.unwrap_or(200);
     let code = match &explanation.outcome {
         Outcome::Forward(_) => "forward",
         Outcome::Own | Outcome::Login | Outcome::Preflight => "answered",

@@ -10,6 +10,7 @@ use anyhow::{Context as _, Result};
 use portcullis_core::event::{EventKind, SecurityEvent, Subject};
 use portcullis_core::quota::LimitTable;
 use portcullis_gate::Gate;
+use portcullis_proxy::egress::{self, Egress};
 use portcullis_proxy::{Certificates, Engine, Start};
 use sha2::{Digest as _, Sha256};
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -18,6 +19,7 @@ use tokio::sync::watch;
 use super::kept::Kept;
 use super::{application, banner};
 use crate::assemble;
+use crate::config::model::Config;
 use crate::config::{Loaded, Sources, load};
 use crate::log::Log;
 
@@ -68,17 +70,24 @@ pub fn serve(sources: &Sources, command: Vec<String>) -> Result<()> {
         if let (Some(kept), Some(wanted)) = (&mut kept, &loaded.config.accounts) {
             kept.follow(wanted, &log, &engine)?;
         }
+        let way_out = way_out(&loaded.config, &log)?;
         // Said last: whoever waits for it finds all of it at work.
         for address in engine.addresses() {
             let _ = writeln!(std::io::stdout(), "listening on {address}");
         }
-        let served =
-            Served { engine: &engine, certificates: certificates.as_ref(), kept: kept.as_ref(), log: &log };
+        let served = Served {
+            engine: &engine,
+            certificates: certificates.as_ref(),
+            kept: kept.as_ref(),
+            way_out: way_out.as_ref(),
+            log: &log,
+        };
         watch_until_ended(sources, loaded, &served, signals).await;
         log.info("shutting down: no new connections, what is running may end");
         // The application lives until the last request to it was answered.
         let _ = tokio::task::spawn_blocking(move || {
             engine.drain(patience);
+            drop(way_out);
             kept.map(Kept::stop)
         })
         .await;
@@ -91,6 +100,20 @@ pub fn serve(sources: &Sources, command: Vec<String>) -> Result<()> {
     log.info("stopped");
     log.shutdown();
     served
+}
+
+/// The proxy for the application's own calls, where the configuration has one.
+fn way_out(config: &Config, log: &Log) -> Result<Option<Egress>> {
+    let (Some(egress), Some(rules)) = (&config.egress, assemble::egress_rules(config)?) else {
+        return Ok(None);
+    };
+    let recorders = log.clone();
+    let start =
+        egress::Start { listen: egress.listen, rules, recorder: Arc::new(move || recorders.recorder()) };
+    let started = Egress::start(start)
+        .with_context(|| format!("the way out cannot listen on {} (egress.listen)", egress.listen))?;
+    let _ = writeln!(std::io::stdout(), "  egress          http://{}", started.address());
+    Ok(Some(started))
 }
 
 struct Signals {
@@ -115,6 +138,7 @@ struct Served<'a> {
     engine: &'a Engine,
     certificates: Option<&'a Certificates>,
     kept: Option<&'a Kept>,
+    way_out: Option<&'a Egress>,
     log: &'a Log,
 }
 
@@ -159,15 +183,16 @@ async fn watch_until_ended(sources: &Sources, loaded: Loaded, served: &Served<'_
 
 /// Reads the configuration again and puts it in force; a broken one changes nothing.
 fn reload(sources: &Sources, current: &Loaded, served: &Served<'_>) -> Option<Loaded> {
-    let Served { engine, kept, log, .. } = *served;
+    let Served { engine, kept, way_out, log, .. } = *served;
     let fresh = load(sources).map_err(anyhow::Error::from).and_then(|loaded| {
+        let rules = assemble::egress_rules(&loaded.config)?;
         let snapshot = assemble::snapshot(&loaded.config, kept.map(|kept| &kept.doors))?;
         if let Some(kept) = kept {
             kept.replace(&loaded.config, &current.config, log)?;
         } else if loaded.config.accounts.is_some() {
             anyhow::bail!("accounts are kept from the next start on: a store is not opened by a reload");
         }
-        Ok((loaded, snapshot))
+        Ok((loaded, snapshot, rules))
     });
     match fresh {
         Err(problems) => {
@@ -178,9 +203,16 @@ fn reload(sources: &Sources, current: &Loaded, served: &Served<'_>) -> Option<Lo
             );
             None
         }
-        Ok((loaded, snapshot)) => {
+        Ok((loaded, snapshot, rules)) => {
             if assemble::listeners(&loaded.config) != assemble::listeners(&current.config) {
                 log.warn("`server.listen` changed: listeners stay as they are until the next start");
+            }
+            let listens = |config: &Config| config.egress.as_ref().map(|egress| egress.listen);
+            if listens(&loaded.config) != listens(&current.config) {
+                log.warn("`egress.listen` changed: the way out stays as it is until the next start");
+            }
+            if let (Some(way_out), Some(rules)) = (way_out, rules) {
+                way_out.replace(rules);
             }
             log.follow(&assemble::log_settings(&loaded.config));
             engine.replace(snapshot);

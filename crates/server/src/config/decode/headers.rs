@@ -113,7 +113,20 @@ pub(super) fn replies(root: &Reader<'_>) -> BTreeMap<&'static str, Reply> {
             }
         });
         let websocket = parting(&reader.section("websocket"));
-        replies.insert(code, Reply { content_type, body, headers, log, websocket, origin: reader.origin });
+        let status = reader.integer("status").and_then(|status| u16::try_from(status).ok());
+        if status.is_some() && [UPSTREAM_ERROR, ACCOUNT].contains(&code) {
+            reader.problem(
+                Problem::new(
+                    &reader.origin_of("status"),
+                    format!("`replies.{name}` stands for many refusals, each with its own status"),
+                )
+                .mend("take `status` away"),
+            );
+        }
+        replies.insert(
+            code,
+            Reply { content_type, body, headers, log, status, websocket, origin: reader.origin },
+        );
     }
     replies
 }

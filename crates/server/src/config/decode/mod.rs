@@ -7,6 +7,7 @@ mod cors;
 mod endpoints;
 mod headers;
 mod limits;
+mod outbound;
 mod roles;
 mod routes;
 mod schemes;
@@ -85,6 +86,8 @@ pub(super) fn decode(tree: &Table, context: &Context<'_>) -> Config {
     };
     let routes = routes::routes(&root, &auth, &upstreams, &defaults, &endpoints);
     let tests = routes::tests(&root, &routes);
+    let egress = outbound::egress(&root, &server.listeners);
+    outbound::unused(&root, &routes, egress.is_some());
     limits::by_identity(&limits, &auth, &routes, context);
     Config {
         profile,
@@ -103,6 +106,8 @@ pub(super) fn decode(tree: &Table, context: &Context<'_>) -> Config {
         limits: if limiter { limits } else { Vec::new() },
         routes,
         query,
+        outbound: outbound::outbound(&root),
+        egress,
         replies: headers::replies(&root),
         replace_errors,
         endpoints,

@@ -1,6 +1,8 @@
 //! What queries and bodies may be.
 
-use portcullis_gate::validate::{Body, Config, Held, Kind, Object, Query, UnknownKind};
+use portcullis_gate::validate::{
+    Body, Config, Held, Kind, NotAPointer, Object, Query, UnknownKind, UrlPointer,
+};
 
 use super::super::problem::nearest;
 use super::super::tree::Node;
@@ -9,7 +11,7 @@ use super::Reader;
 use super::routes::Defaults;
 
 /// The keys that make a body one that is judged as JSON.
-const JUDGED: [&str; 4] = ["fields", "max_depth", "max_fields", "hold"];
+const JUDGED: [&str; 5] = ["fields", "max_depth", "max_fields", "hold", "public_urls"];
 
 /// `[query]`: what every query may be; nothing where none is checked.
 pub(super) fn general(root: &Reader<'_>) -> Option<Query> {
@@ -66,7 +68,15 @@ fn body(section: &Reader<'_>, max: u64) -> (Option<Body>, u64) {
         max_depth: section.integer("max_depth").unwrap_or(defaults.max_depth),
         max_fields: section.integer("max_fields").unwrap_or(defaults.max_fields),
     };
-    (Some(Body { held, types, json: Some(json) }), held.bytes() as u64)
+    let public_urls = section.list("public_urls", pointer);
+    (Some(Body { held, types, json: Some(json), public_urls }), held.bytes() as u64)
+}
+
+fn pointer(node: &Node) -> Result<UrlPointer, Complaint> {
+    let text = value::text(node)?;
+    text.parse().map_err(|error: NotAPointer| {
+        Complaint::new(format!("`{text}` is no pointer: {error}"), "\"/url\", or \"/hooks/*/url\"")
+    })
 }
 
 /// Names and types, in the order of their names.

@@ -9,6 +9,7 @@ mod limits;
 mod logging;
 mod network;
 mod origins;
+mod outbound;
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -63,6 +64,7 @@ const ITEMS: &[fn(&Subject<'_>) -> Item] = &[
     network::tls,
     origins::cors,
     limits::size,
+    outbound::allowed,
     logging::events,
     environment::mode,
     environment::debug,

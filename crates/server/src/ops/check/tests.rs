@@ -57,7 +57,7 @@ fn what_is_ready_scores_ten() {
     let bad: Vec<_> = report.items.iter().filter(|item| item.verdict != Verdict::Pass).collect();
     assert!(bad.is_empty(), "{bad:?}");
     assert!((report.score() - 10.0).abs() < f64::EPSILON && !report.fails());
-    assert!(report.text().ends_with("10.0/10 in production: 22 pass, 0 warn, 0 fail\n"), "{}", report.text());
+    assert!(report.text().ends_with("10.0/10 in production: 23 pass, 0 warn, 0 fail\n"), "{}", report.text());
     assert_eq!(report.json()["score"], 10.0);
 }
 
@@ -235,4 +235,25 @@ fn the_checklists_of_both_guides() {
         assert!(text.lines().any(|line| line.starts_with("pass") && line.contains(done)), "{done}\n{text}");
     }
     assert!(after.report().score() >= 9.0, "{text}");
+}
+
+#[test]
+fn what_opens_this_machine_to_urls_is_warned_of() {
+    let of = |name: &str, rules: &str| {
+        let config = format!(
+            "{GOOD}[[routes]]\nmatch = \"POST /hook\"\nbody = {{ public_urls = [\"/url\"] }}\n[outbound]\n{rules}\n"
+        );
+        Case::new(name, &config).item("outbound")
+    };
+    assert_eq!(of("public", "").verdict, Verdict::Pass);
+    assert_eq!(of("hosts", "allow = [\"hooks.internal\", \"10.0.0.0/8\"]").verdict, Verdict::Pass);
+    let open = of("all", "allow = [\"0.0.0.0/0\"]");
+    assert_eq!(open.verdict, Verdict::Warn);
+    assert!(
+        open.finding.contains("127.0.0.1") && open.finding.contains("169.254.169.254"),
+        "{}",
+        open.finding
+    );
+    let closed = "allow = [\"0.0.0.0/0\"]\ndeny = [\"127.0.0.0/8\", \"169.254.0.0/16\"]";
+    assert_eq!(of("closed", closed).verdict, Verdict::Pass);
 }
