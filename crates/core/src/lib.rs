@@ -4,6 +4,7 @@
 //! the gateway can be tested with a table and a number.
 #![warn(missing_docs)]
 
+pub mod audit;
 pub mod client;
 pub mod clock;
 pub mod denial;
