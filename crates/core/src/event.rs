@@ -1,6 +1,7 @@
 //! What is worth recording: security events and access records, as borrowed views for a [`Recorder`].
 
 use crate::client::Client;
+use crate::id::Id;
 
 /// What happened. The name is stable: logs, metrics and alerts use it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -42,6 +43,25 @@ impl EventKind {
     }
 }
 
+impl EventKind {
+    /// What a refusal with that code is, where it is more than an answer to an honest mistake.
+    pub fn of_denial(code: &str) -> Option<Self> {
+        Some(match code {
+            "missing-credential" | "invalid-credential" | "expired-credential" => {
+                EventKind::AuthAttempt { success: false }
+            }
+            "insufficient-role" | "out-of-scope" => EventKind::AccessDenied,
+            "rate-limited" | "too-many-connections" => EventKind::RateLimitExceeded,
+            "too-many-failures" => EventKind::Lockout,
+            "origin-forbidden" | "preflight-forbidden" => EventKind::CorsViolation,
+            "cross-site-request" | "malformed-request" | "not-implemented" | "version-not-supported" => {
+                EventKind::SuspiciousActivity
+            }
+            _ => return None,
+        })
+    }
+}
+
 /// The request an event belongs to, as far as it is known.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Subject<'a> {
@@ -59,6 +79,8 @@ pub struct Subject<'a> {
     pub route: &'a str,
     /// Who it was, where that is known.
     pub user: Option<&'a str>,
+    /// The user's id.
+    pub user_id: Option<Id>,
     /// `X-Device-ID` as sent. Recorders redact it.
     pub device: Option<&'a str>,
     /// `User-Agent` as sent. Recorders redact it.

@@ -83,6 +83,7 @@ impl Trail {
             user_agent: self.user_agent.map(&mut part),
             route: if ctx.route.is_some() { &policy.route(ctx.route).name } else { "" },
             user: ctx.identity.as_ref().map(|identity| &*identity.user),
+            user_id: ctx.identity.as_ref().and_then(|identity| identity.id),
         }
     }
 

@@ -42,6 +42,20 @@ pub struct Shared {
     /// Whether each upstream of the snapshot could last be reached, for the health endpoint.
     unreachable: AtomicU64,
     store: AtomicU8,
+    audit: AtomicU8,
+}
+
+/// Whether requests are recorded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AuditState {
+    /// They are not to be.
+    None,
+    /// They are.
+    Recording,
+    /// They are held, as their store takes nothing.
+    Behind,
+    /// Some were lost in the last minute.
+    Losing,
 }
 
 /// Whether the store of accounts answers, where there is one.
@@ -67,6 +81,7 @@ impl Shared {
             tunnels: Mutex::default(),
             unreachable: AtomicU64::new(0),
             store: AtomicU8::new(0),
+            audit: AtomicU8::new(0),
         }
     }
 
@@ -136,6 +151,21 @@ impl Shared {
             0 => StoreState::None,
             1 => StoreState::Reachable,
             _ => StoreState::Unreachable,
+        }
+    }
+
+    /// Notes whether requests are recorded.
+    pub fn set_audit(&self, state: AuditState) {
+        self.audit.store(state as u8, Ordering::Relaxed);
+    }
+
+    /// Whether requests are recorded.
+    pub fn audit(&self) -> AuditState {
+        match self.audit.load(Ordering::Relaxed) {
+            0 => AuditState::None,
+            1 => AuditState::Recording,
+            2 => AuditState::Behind,
+            _ => AuditState::Losing,
         }
     }
 

@@ -3,7 +3,7 @@
 use portcullis_gate::Reply;
 use portcullis_gate::policy::Own;
 
-use crate::core::{Core, Local, StoreState};
+use crate::core::{AuditState, Core, Local, StoreState};
 
 /// Answers an admitted request for one of them.
 pub fn answer(own: Own, core: &Core, local: &Local) -> Reply {
@@ -21,7 +21,14 @@ fn health(core: &Core, local: &Local) -> Reply {
     let all = (0..upstreams.len()).all(reached);
     let draining = core.shared.is_draining();
     let store = core.shared.store();
-    let status = match (draining, all && store != StoreState::Unreachable) {
+    let audit = match core.shared.audit() {
+        AuditState::None => None,
+        AuditState::Recording => Some("recording"),
+        AuditState::Behind => Some("behind"),
+        AuditState::Losing => Some("losing"),
+    };
+    let records = audit.is_none_or(|state| state == "recording");
+    let status = match (draining, all && records && store != StoreState::Unreachable) {
         (true, _) => "draining",
         (false, true) => "healthy",
         (false, false) => "degraded",
@@ -41,6 +48,9 @@ fn health(core: &Core, local: &Local) -> Reply {
         StoreState::None => {}
         StoreState::Reachable => body.push_str(r#","store":"reachable""#),
         StoreState::Unreachable => body.push_str(r#","store":"unreachable""#),
+    }
+    if let Some(audit) = audit {
+        body.push_str(&format!(r#","audit":"{audit}""#));
     }
     body.push('}');
     Reply {

@@ -474,6 +474,7 @@ pub fn log_settings(config: &Config) -> log::Settings {
             model::LogLevel::Info => log::Level::Info,
             model::LogLevel::Debug | model::LogLevel::Trace => log::Level::Debug,
         },
+        security: from.security,
         file: from.file.clone().map(|path| log::FileSettings { path, rotate: from.rotate, keep: from.keep }),
     }
 }

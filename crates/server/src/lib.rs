@@ -2,6 +2,7 @@
 
 pub mod api;
 pub mod assemble;
+pub mod audit;
 pub mod cli;
 pub mod config;
 pub mod log;

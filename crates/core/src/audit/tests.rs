@@ -28,9 +28,14 @@ fn chain(records: impl IntoIterator<Item = AuditRecord>) -> (Vec<Link>, Ends) {
 }
 
 fn verify(links: &[Link], ends: Ends) -> Result<Proof, Flaw> {
-    let mut verifier = Verifier::new(ends);
-    links.iter().for_each(|link| verifier.take(link));
-    verifier.finish(ends)
+    walked(Verifier::new(ends), links).finish(ends)
+}
+
+fn walked(mut verifier: Verifier, links: &[Link]) -> Verifier {
+    for link in links {
+        verifier.take(link);
+    }
+    verifier
 }
 
 #[test]
@@ -94,8 +99,7 @@ fn an_end_that_was_cut_off_or_grew_is_found() {
 #[test]
 fn a_chain_that_grows_while_it_is_walked_is_whole() {
     let (links, after) = chain((1..=5).map(record));
-    let mut verifier = Verifier::new(Ends { head: links[2].mark(), ..after });
-    links.iter().for_each(|link| verifier.take(link));
+    let verifier = walked(Verifier::new(Ends { head: links[2].mark(), ..after }), &links);
     assert_eq!(verifier.finish(after).unwrap().ends.head.number, 5);
 }
 
@@ -125,9 +129,7 @@ fn a_mark_that_was_noted_finds_what_the_chain_alone_cannot() {
     let (forged, forged_ends) = chain(forged);
     assert!(verify(&forged, forged_ends).is_ok());
     let expecting = |mark: Mark, links: &[Link], ends: Ends| {
-        let mut verifier = Verifier::new(ends).expecting(mark);
-        links.iter().for_each(|link| verifier.take(link));
-        verifier.finish(ends).map(|proof| proof.records)
+        walked(Verifier::new(ends).expecting(mark), links).finish(ends).map(|proof| proof.records)
     };
     assert_eq!(expecting(links[3].mark(), &links, ends), Ok(5));
     assert_eq!(expecting(links[3].mark(), &forged, forged_ends), Err(Flaw::Unexpected { number: 4 }));

@@ -33,6 +33,7 @@ pub struct Config {
     /// Index of the upstream of routes that name none.
     pub default_upstream: usize,
     pub log: Log,
+    pub audit: Audit,
     pub auth: Auth,
     /// Who may come beside those with a shared secret; nothing: nobody else.
     pub accounts: Option<Accounts>,
@@ -143,9 +144,22 @@ pub struct Log {
     pub format: LogFormat,
     pub file: Option<PathBuf>,
     pub level: LogLevel,
+    /// Whether security events are written.
+    pub security: bool,
     /// Bytes at which the file is put aside.
     pub rotate: u64,
     pub keep: Duration,
+}
+
+/// What is recorded of every request.
+#[derive(Debug, Clone)]
+pub struct Audit {
+    /// Where it is true, there is a store to record in: one of its own, or that of the accounts.
+    pub enabled: bool,
+    pub retention: Duration,
+    /// Whether requests wait while the store takes no more records; else these are lost and counted.
+    pub waits: bool,
+    pub store: Option<Store>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -344,6 +344,7 @@ mod tests {
         query: Some("server_seed=5f70bf18a086007016e948b04aed3b82103a36bea41755b6cddfaf10ace3c6ef"),
         route: "GET /verify",
         user: None,
+        user_id: None,
         device: None,
         user_agent: Some("evil\r\nINFO forged \"line\" user@example.com"),
     };

@@ -10,6 +10,7 @@ use super::follow::Follower;
 use super::serve;
 use crate::api::{Service, Start, State};
 use crate::assemble::{self, Doors};
+use crate::audit::Audit;
 use crate::config::model::{Accounts, Config};
 use crate::log::Log;
 
@@ -20,6 +21,8 @@ pub struct Kept {
     running: Running,
     service: Service,
     follower: Option<Follower>,
+    /// The audit log, which is in the store of the accounts where it has none of its own.
+    pub audit: Option<Audit>,
 }
 
 impl Kept {
@@ -27,9 +30,10 @@ impl Kept {
     pub fn start(config: &Config, log: &Log) -> Result<Option<Self>> {
         let Some(wanted) = &config.accounts else { return Ok(None) };
         let running = Running::start(config, wanted)?;
+        let audit = super::audit::start(config, Some(running.accounts.store()), log)?;
         let (recorders, complaints) = (log.clone(), log.clone());
         let (service, inside) = Service::start(Start {
-            state: State { accounts: Arc::clone(&running.accounts) },
+            state: State { accounts: Arc::clone(&running.accounts), audit: audit.clone() },
             settings: assemble::service_settings(config)?,
             recorder: Arc::new(move || recorders.recorder()),
             complain: Arc::new(move |fault| complaints.error(fault)),
@@ -37,7 +41,7 @@ impl Kept {
         })
         .context("the endpoints of the accounts")?;
         let doors = Doors { judges: running.judges(), inside };
-        Ok(Some(Self { doors, running, service, follower: None }))
+        Ok(Some(Self { doors, running, service, follower: None, audit }))
     }
 
     /// Begins to follow the store.

@@ -3,6 +3,7 @@
 pub mod accounts;
 pub mod application;
 pub mod assertion;
+pub mod audit;
 pub mod banner;
 pub mod check;
 pub mod demo;

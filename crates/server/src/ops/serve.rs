@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
-use portcullis_core::event::{EventKind, SecurityEvent, Subject};
+use portcullis_core::event::{EventKind, Recorder, SecurityEvent, Subject};
 use portcullis_core::quota::LimitTable;
 use portcullis_gate::Gate;
 use portcullis_proxy::{Certificates, Engine, Start};
@@ -16,8 +16,9 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
 use super::kept::Kept;
-use super::{application, banner};
+use super::{application, audit, banner};
 use crate::assemble;
+use crate::audit::Audit;
 use crate::config::{Loaded, Sources, load};
 use crate::log::Log;
 
@@ -32,6 +33,11 @@ pub fn serve(sources: &Sources, command: Vec<String>) -> Result<()> {
     let loaded = load(sources)?;
     let log = Log::start(&assemble::log_settings(&loaded.config)).context("the log cannot be opened")?;
     let kept = Kept::start(&loaded.config, &log)?;
+    let audit = match &kept {
+        Some(kept) => kept.audit.clone(),
+        None => audit::start(&loaded.config, None, &log)?,
+    };
+    let records = Records { log: log.clone(), audit };
     let snapshot = assemble::snapshot(&loaded.config, kept.as_ref().map(|kept| &kept.doors))?;
     banner::print(&loaded);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -58,12 +64,15 @@ pub fn serve(sources: &Sources, command: Vec<String>) -> Result<()> {
             snapshot,
             certificates: certificates.clone(),
             recorder: {
-                let log = log.clone();
-                Arc::new(move || log.recorder())
+                let records = records.clone();
+                Arc::new(move || records.recorder())
             },
             seed: random_pair()?,
         })?;
         let patience = assemble::patience(&loaded.config);
+        if let Some(audit) = &records.audit {
+            audit.watch(Arc::clone(engine.shared()));
+        }
         let mut kept = kept;
         if let (Some(kept), Some(wanted)) = (&mut kept, &loaded.config.accounts) {
             kept.follow(wanted, &log, &engine)?;
@@ -72,14 +81,26 @@ pub fn serve(sources: &Sources, command: Vec<String>) -> Result<()> {
         for address in engine.addresses() {
             let _ = writeln!(std::io::stdout(), "listening on {address}");
         }
-        let served =
-            Served { engine: &engine, certificates: certificates.as_ref(), kept: kept.as_ref(), log: &log };
+        let served = Served {
+            engine: &engine,
+            certificates: certificates.as_ref(),
+            kept: kept.as_ref(),
+            records: &records,
+        };
         watch_until_ended(sources, loaded, &served, signals).await;
         log.info("shutting down: no new connections, what is running may end");
         // The application lives until the last request to it was answered.
         let _ = tokio::task::spawn_blocking(move || {
+            if let Some(audit) = &records.audit {
+                audit.close();
+            }
             engine.drain(patience);
-            kept.map(Kept::stop)
+            if let Some(kept) = kept {
+                kept.stop();
+            }
+            if let Some(audit) = &records.audit {
+                audit.stop();
+            }
         })
         .await;
         let _ = stop.send(true);
@@ -115,12 +136,30 @@ struct Served<'a> {
     engine: &'a Engine,
     certificates: Option<&'a Certificates>,
     kept: Option<&'a Kept>,
-    log: &'a Log,
+    records: &'a Records,
+}
+
+/// What takes events and accesses.
+#[derive(Clone)]
+struct Records {
+    log: Log,
+    audit: Option<Audit>,
+}
+
+impl Records {
+    fn recorder(&self) -> Box<dyn Recorder> {
+        let log = self.log.recorder();
+        match &self.audit {
+            Some(audit) => audit.recorder(log),
+            None => log,
+        }
+    }
 }
 
 /// Follows changes of the files until SIGTERM or SIGINT.
 async fn watch_until_ended(sources: &Sources, loaded: Loaded, served: &Served<'_>, mut signals: Signals) {
-    let Served { certificates, log, .. } = *served;
+    let Served { certificates, records, .. } = *served;
+    let log = &records.log;
     let mut seen = fingerprint(&loaded.files);
     let mut files = loaded.files.clone();
     let mut certified = certificates.map(|certificates| fingerprint(&paths(certificates)));
@@ -159,7 +198,8 @@ async fn watch_until_ended(sources: &Sources, loaded: Loaded, served: &Served<'_
 
 /// Reads the configuration again and puts it in force; a broken one changes nothing.
 fn reload(sources: &Sources, current: &Loaded, served: &Served<'_>) -> Option<Loaded> {
-    let Served { engine, kept, log, .. } = *served;
+    let Served { engine, kept, records, .. } = *served;
+    let log = &records.log;
     let fresh = load(sources).map_err(anyhow::Error::from).and_then(|loaded| {
         let snapshot = assemble::snapshot(&loaded.config, kept.map(|kept| &kept.doors))?;
         if let Some(kept) = kept {
@@ -172,7 +212,7 @@ fn reload(sources: &Sources, current: &Loaded, served: &Served<'_>) -> Option<Lo
     match fresh {
         Err(problems) => {
             record(
-                log,
+                records,
                 "refused",
                 &format!("the changed configuration is refused, the old one stays in force:\n{problems:#}"),
             );
@@ -183,16 +223,21 @@ fn reload(sources: &Sources, current: &Loaded, served: &Served<'_>) -> Option<Lo
                 log.warn("`server.listen` changed: listeners stay as they are until the next start");
             }
             log.follow(&assemble::log_settings(&loaded.config));
+            if let Some(audit) = &records.audit {
+                audit.follow(audit::settings(&loaded.config));
+            } else if loaded.config.audit.enabled {
+                log.warn("`audit` changed: an audit log is written from the next start on");
+            }
             engine.replace(snapshot);
-            record(log, "applied", "the changed configuration is in force");
+            record(records, "applied", "the changed configuration is in force");
             Some(loaded)
         }
     }
 }
 
 /// A change of the configuration is a security event.
-fn record(log: &Log, reason: &'static str, details: &str) {
-    let mut recorder = log.recorder();
+fn record(records: &Records, reason: &'static str, details: &str) {
+    let mut recorder = records.recorder();
     recorder.security(&SecurityEvent {
         kind: EventKind::ConfigChanged,
         unix_ms: jiff::Timestamp::now().as_millisecond().unsigned_abs(),
