@@ -89,6 +89,9 @@ pub trait Usage: Send + Sync {
     fn span(&self, from_ms: i64) -> Result<Span, StoreError>;
     /// Who asked for most in the hours that ended after `from_ms`, at most `limit` of them.
     fn most_used(&self, by: UsedBy, from_ms: i64, limit: u32) -> Result<Vec<Used>, StoreError>;
+    /// When something with that public name was seen first; where it never was, it is from `now_ms` on, if that
+    /// is given. It is not forgotten.
+    fn first_seen(&self, name: &str, now_ms: Option<i64>) -> Result<Option<i64>, StoreError>;
     /// Forgets what ended before `before_ms`.
     fn forget_usage(&self, before_ms: i64) -> Result<(), StoreError>;
 }

@@ -42,7 +42,7 @@ fn share(part: u64, whole: u64) -> u64 {
     (part.saturating_mul(10_000)).checked_div(whole).unwrap_or(0).min(10_000)
 }
 
-/// The first line of `/proc/stat` (proc_stat(5)): user, nice, system, idle, iowait, irq, softirq, steal.
+/// The first line of `/proc/stat` (`proc_stat(5)`): user, nice, system, idle, iowait, irq, softirq, steal.
 fn ticks(text: &str) -> Option<(u64, u64)> {
     let line = text.lines().find(|line| line.starts_with("cpu "))?;
     let ticks: Vec<u64> = line.split_whitespace().skip(1).take(8).map_while(|it| it.parse().ok()).collect();
@@ -51,7 +51,7 @@ fn ticks(text: &str) -> Option<(u64, u64)> {
     Some((all - idle, all))
 }
 
-/// `/proc/meminfo` (proc_meminfo(5)).
+/// `/proc/meminfo` (`proc_meminfo(5)`).
 fn memory(text: &str) -> Option<u64> {
     let of = |name: &str| {
         let line = text.lines().find(|line| line.starts_with(name))?;

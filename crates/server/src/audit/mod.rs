@@ -22,9 +22,11 @@ use parking_lot::{Condvar, Mutex, RwLock};
 use portcullis_core::audit::AuditRecord;
 use portcullis_core::event::Recorder;
 use portcullis_core::port::{Store, StoreError};
+use portcullis_proxy::AuditState;
 use portcullis_proxy::core::Shared as Engine;
 
 use crate::log::Log;
+use crate::ops::key_age::Credential;
 
 pub use record::{path, text};
 pub use told::Tale;
@@ -34,10 +36,8 @@ use told::Told;
 use waiting::Waiting;
 use writer::Writer;
 
-/// Bytes of records that may wait for the writer, in all buffers together.
-const ROOM: usize = 32 * 1024 * 1024;
-/// And in each of them at least.
-const LEAST_ROOM: usize = 1024 * 1024;
+/// Bytes that one buffer holds at least: a few hundred requests.
+const LEAST_ROOM: usize = 64 * 1024;
 /// Records of changes that are held while the store takes none: it takes no changes then, either.
 const OWED: usize = 1000;
 /// How long who reads waits for what is being written.
@@ -54,6 +54,22 @@ pub struct Settings {
     pub retention: Duration,
     /// Whether requests wait while the store takes nothing.
     pub waits: bool,
+    /// The keys of the configuration, whose ages are looked after.
+    pub credentials: Vec<Credential>,
+}
+
+/// What it is started with.
+pub struct Start {
+    /// Takes the records.
+    pub store: Arc<dyn Store>,
+    /// Keeps the keys of users, where there are any.
+    pub accounts: Option<Arc<dyn Store>>,
+    /// What may change.
+    pub settings: Settings,
+    /// The log of the process.
+    pub log: Log,
+    /// How many bytes each recorder holds while the store takes nothing.
+    pub room: usize,
 }
 
 /// The audit log of this process.
@@ -62,8 +78,11 @@ pub struct Audit(Arc<Shared>);
 
 pub(crate) struct Shared {
     store: Arc<dyn Store>,
+    accounts: Option<Arc<dyn Store>>,
     log: Log,
     settings: RwLock<Settings>,
+    /// Whether they were changed since the writer last looked.
+    changed: AtomicBool,
     /// Copies of settings for the path of requests.
     records: AtomicBool,
     security: AtomicBool,
@@ -74,6 +93,8 @@ pub(crate) struct Shared {
     told: Told,
     /// Records lost since that was last said.
     lost: AtomicU64,
+    /// Whether records were lost not long ago.
+    losing: AtomicBool,
     /// Nobody waits any more.
     closing: AtomicBool,
     turns: Mutex<Turns>,
@@ -85,24 +106,23 @@ pub(crate) struct Shared {
 }
 
 impl Audit {
-    /// Starts the writer. `cores` is how many recorders there will be, more or less.
-    pub fn start(
-        store: Arc<dyn Store>,
-        settings: Settings,
-        log: Log,
-        cores: usize,
-    ) -> Result<Self, anyhow::Error> {
+    /// Starts the writer.
+    pub fn start(start: Start) -> Result<Self, anyhow::Error> {
+        let Start { store, accounts, settings, log, room } = start;
         let shared = Arc::new(Shared {
             store,
+            accounts,
             log,
             records: AtomicBool::new(settings.records),
             security: AtomicBool::new(settings.security),
             waits: AtomicBool::new(settings.waits),
             settings: RwLock::new(settings),
-            room: (ROOM / (cores + 1)).max(LEAST_ROOM),
+            changed: AtomicBool::new(false),
+            room: room.max(LEAST_ROOM),
             buffers: Mutex::default(),
             told: Told::default(),
             lost: AtomicU64::new(0),
+            losing: AtomicBool::new(false),
             closing: AtomicBool::new(false),
             turns: Mutex::default(),
             bell: Condvar::new(),
@@ -122,6 +142,7 @@ impl Audit {
         self.0.security.store(settings.security, Ordering::Relaxed);
         self.0.waits.store(settings.waits, Ordering::Relaxed);
         *self.0.settings.write() = settings;
+        self.0.changed.store(true, Ordering::Relaxed);
     }
 
     /// Lets the writer see the engine: how many connections are open, and the health endpoint.
@@ -156,7 +177,7 @@ impl Audit {
             if owed.len() < OWED {
                 owed.extend(records);
             } else {
-                self.0.lost.fetch_add(1, Ordering::Relaxed);
+                self.0.lose();
             }
         }
         written
@@ -233,6 +254,18 @@ impl Shared {
             return Turn::Last;
         }
         Turn::Next { asked: turns.asked, awaited: turns.asked > turns.done }
+    }
+
+    /// Counts a record that is lost. That there is one shows at once: the writer may be waiting for the store.
+    fn lose(&self) {
+        self.lost.fetch_add(1, Ordering::Relaxed);
+        if !self.losing.swap(true, Ordering::Relaxed) {
+            self.log
+                .error("audit log: the store takes nothing, and no more records can be held: they are lost");
+            if let Some(engine) = self.engine.get() {
+                engine.set_audit(AuditState::Losing);
+            }
+        }
     }
 
     /// Tells those who wait for it that a turn is over.

@@ -23,7 +23,7 @@ impl CoreRecorder {
         let shared = &self.shared;
         let patient = || shared.waits.load(Ordering::Relaxed) && !shared.closing.load(Ordering::Relaxed);
         if !self.buffer.push(fixed, texts, shared.room, patient) {
-            shared.lost.fetch_add(1, Ordering::Relaxed);
+            shared.lose();
         }
     }
 }

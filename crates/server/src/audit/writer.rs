@@ -8,12 +8,13 @@ use anyhow::Result;
 use portcullis_core::Id;
 use portcullis_core::audit::AuditRecord;
 use portcullis_core::port::StoreError;
-use portcullis_proxy::core::AuditState;
+use portcullis_proxy::AuditState;
 
 use super::usage::Counts;
 use super::waiting::Held;
 use super::{Shared, Turn, machine::Machine, record};
 use crate::ops::accounts::now_ms;
+use crate::ops::key_age;
 
 /// How long a record waits at most before it is written.
 const TURN: Duration = Duration::from_millis(50);
@@ -31,6 +32,10 @@ const REMOVED: u32 = 5000;
 const COUNTS_MS: i64 = 30 * 86_400_000;
 /// How long a loss shows in the health endpoint.
 const SHOWN: Duration = Duration::from_secs(60);
+/// How often a loss is said while it goes on.
+const SAID: Duration = Duration::from_secs(10);
+/// How many keys that are too old are named.
+const SHOWN_KEYS: usize = 10;
 /// How long the end waits for a store that takes nothing.
 const LAST_TRIES: Duration = Duration::from_secs(5);
 
@@ -47,7 +52,11 @@ pub(super) struct Writer {
     failing: Option<Instant>,
     /// Not before then it is tried again.
     again: Instant,
+    /// When records were last lost.
     lost: Option<Instant>,
+    /// How many of them nobody was told of yet, and when somebody last was.
+    unsaid: u64,
+    said: Option<Instant>,
     kept: Instant,
     /// When it was last looked for old records; nothing: there may be more.
     pruned: Option<Instant>,
@@ -72,6 +81,8 @@ impl Writer {
             failing: None,
             again: Instant::now(),
             lost: None,
+            unsaid: 0,
+            said: None,
             kept: Instant::now(),
             pruned: None,
             removed: 0,
@@ -104,6 +115,7 @@ impl Writer {
         if Instant::now() >= self.again && self.unwritten.is_empty() {
             self.take();
         }
+        self.confess();
         if let Some(engine) = self.shared.engine.get() {
             self.counts.connections(now_ms(), engine.connections() as u64);
         }
@@ -142,18 +154,30 @@ impl Writer {
         self.unwritten.append(&mut self.shared.owed.lock());
         // Each core's stand in their order; together they are put in order by their moments.
         self.unwritten.sort_by_key(|record| record.at_ms);
+    }
+
+    /// Says how many records were lost, now and then: in the log of the process, and in this one.
+    fn confess(&mut self) {
         let lost = self.shared.lost.swap(0, Ordering::Relaxed);
         if lost > 0 {
             self.lost = Some(Instant::now());
+            self.unsaid += lost;
             self.counts.lost(now_ms(), lost);
-            let details = format!("{lost} records were lost: the store did not take them in time");
-            self.shared.log.warn(&format!("audit log: {details}"));
-            if self.shared.records.load(Ordering::Relaxed) {
-                let event = AuditRecord::LOST.into();
-                let reason = "full".to_owned();
-                let at_ms = now_ms();
-                self.unwritten.push(AuditRecord { at_ms, event, reason, details, ..AuditRecord::default() });
-            }
+        } else if self.lost.is_some_and(|lost| lost.elapsed() >= SHOWN) {
+            self.lost = None;
+            self.shared.losing.store(false, Ordering::Relaxed);
+        }
+        if self.unsaid == 0 || self.said.is_some_and(|said| said.elapsed() < SAID) {
+            return;
+        }
+        self.said = Some(Instant::now());
+        let lost = std::mem::take(&mut self.unsaid);
+        let details = format!("{lost} records were lost: the store did not take them in time");
+        self.shared.log.error(&format!("audit log: {details}"));
+        if self.shared.records.load(Ordering::Relaxed) {
+            let (event, reason) = (AuditRecord::LOST.into(), "full".to_owned());
+            let at_ms = now_ms();
+            self.unwritten.push(AuditRecord { at_ms, event, reason, details, ..AuditRecord::default() });
         }
     }
 
@@ -178,7 +202,8 @@ impl Writer {
 
     /// Removes some of what is too old; the rest in the next turns.
     fn prune(&mut self) -> Result<(), StoreError> {
-        if self.pruned.is_some_and(|pruned| pruned.elapsed() < PRUNE) {
+        let changed = self.shared.changed.swap(false, Ordering::Relaxed);
+        if !changed && self.pruned.is_some_and(|pruned| pruned.elapsed() < PRUNE) {
             return Ok(());
         }
         let now_ms = now_ms();
@@ -191,12 +216,29 @@ impl Writer {
             store.forget_usage(now_ms.saturating_sub(COUNTS_MS))?;
             self.pruned = Some(Instant::now());
             let head = store.audit_ends()?.head;
-            let removed = std::mem::take(&mut self.removed);
+            let removed = match std::mem::take(&mut self.removed) {
+                0 => String::new(),
+                removed => format!("{removed} records were too old and are removed; "),
+            };
             // Whoever keeps this line elsewhere can show later that nothing up to there was changed.
-            self.shared.log.info(&format!(
-                "audit log: {removed} records were too old and are removed; `portcullis audit verify --expect {head}` \
-                 shows whether what stands now is ever changed"
-            ));
+            self.shared.log.info(&format!("audit log: {removed}the mark of the day is {head}"));
+            self.look_at_keys(now_ms)?;
+        }
+        Ok(())
+    }
+
+    /// Says which keys should be replaced.
+    fn look_at_keys(&self, now_ms: i64) -> Result<(), StoreError> {
+        let credentials = self.shared.settings.read().credentials.clone();
+        let (mut old, _) = key_age::shared(&*self.shared.store, &credentials, now_ms, true)?;
+        if let Some(accounts) = &self.shared.accounts {
+            old.extend(key_age::of_users(&**accounts, now_ms)?);
+        }
+        for one in old.iter().take(SHOWN_KEYS) {
+            self.shared.log.warn(&format!("{one}: replace it"));
+        }
+        if old.len() > SHOWN_KEYS {
+            self.shared.log.warn(&format!("{} more keys are older than 90 days", old.len() - SHOWN_KEYS));
         }
         Ok(())
     }
@@ -221,8 +263,8 @@ impl Writer {
 
     fn show(&self) {
         let Some(engine) = self.shared.engine.get() else { return };
-        let lost = self.lost.is_some_and(|lost| lost.elapsed() < SHOWN);
-        engine.set_audit(match (self.shared.records.load(Ordering::Relaxed), lost, self.failing) {
+        let losing = self.shared.losing.load(Ordering::Relaxed);
+        engine.set_audit(match (self.shared.records.load(Ordering::Relaxed), losing, self.failing) {
             (false, ..) => AuditState::None,
             (true, true, _) => AuditState::Losing,
             (true, false, Some(_)) => AuditState::Behind,

@@ -170,6 +170,7 @@ pub const KEYS: &[Key] = &[
     key("audit.enabled", K::Bool, D::Computed("true where accounts are kept or `audit.url` stands"), "Whether every request, security event and change of an account is recorded in the audit log"),
     key("audit.retention", K::Duration, D::Text("90d"), "How old a record may get before it is removed"),
     key("audit.on_full", K::Choice(&["drop", "wait"]), D::Text("drop"), "What happens while the store takes no more records: they are counted and lost, or requests wait"),
+    key("audit.buffer", K::Size, D::Text("32 MiB"), "How much may wait for the store, in all; each core has its part"),
     key("audit.url", K::StoreUrl, D::None, "A store of its own for the audit log, beside that of accounts or without one: `sqlite:PATH`, `postgres://…`, or `env:NAME` of one"),
     key("audit.encryption_key", K::Secret, D::None, "Encrypts that store; production asks for it with SQLite"),
 

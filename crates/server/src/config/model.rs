@@ -159,6 +159,8 @@ pub struct Audit {
     pub retention: Duration,
     /// Whether requests wait while the store takes no more records; else these are lost and counted.
     pub waits: bool,
+    /// Bytes that may wait for the store.
+    pub buffer: u64,
     pub store: Option<Store>,
 }
 

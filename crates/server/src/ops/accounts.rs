@@ -224,7 +224,10 @@ pub(super) fn open_named(store: &model::Store, options: &Options) -> Result<Arc<
     open_url(store, options).map_err(|error| explained(error, store))
 }
 
-fn open_url(store: &model::Store, options: &Options) -> Result<Arc<dyn Store>, portcullis_store::OpenError> {
+pub(super) fn open_url(
+    store: &model::Store,
+    options: &Options,
+) -> Result<Arc<dyn Store>, portcullis_store::OpenError> {
     let key = store.encryption_key.as_ref().map(|key| &key.secret);
     match &store.url {
         StoreUrl::Sqlite(path) => portcullis_store::open(&format!("sqlite:{}", path.display()), key, options),

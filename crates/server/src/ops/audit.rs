@@ -9,8 +9,8 @@ use portcullis_core::port::Store;
 use portcullis_store::Options;
 
 use super::accounts::{now_ms, open_named};
-use super::serve;
-use crate::audit::{Audit, Settings, text};
+use super::{key_age, serve};
+use crate::audit::{Audit, Settings, Start, text};
 use crate::config::model::Config;
 use crate::config::{Sources, read};
 use crate::log::Log;
@@ -26,7 +26,10 @@ pub fn start(config: &Config, accounts: Option<&Arc<dyn Store>>, log: &Log) -> R
         (None, Some(accounts)) => Arc::clone(accounts),
         (None, None) => return Ok(None),
     };
-    Audit::start(store, settings(config), log.clone(), serve::cores()).map(Some)
+    let cores = config.server.workers.unwrap_or_else(serve::cores);
+    let room = usize::try_from(config.audit.buffer).unwrap_or(usize::MAX) / (cores + 1);
+    let accounts = accounts.cloned();
+    Audit::start(Start { store, accounts, settings: settings(config), log: log.clone(), room }).map(Some)
 }
 
 /// What may change while the gateway runs.
@@ -36,6 +39,7 @@ pub fn settings(config: &Config) -> Settings {
         security: config.log.security,
         retention: config.audit.retention,
         waits: config.audit.waits,
+        credentials: key_age::credentials(config),
     }
 }
 

@@ -10,5 +10,6 @@ pub mod demo;
 pub mod explain;
 pub mod follow;
 pub mod kept;
+pub mod key_age;
 pub mod policy_test;
 pub mod serve;

@@ -107,6 +107,19 @@ impl Usage for SqlStore {
         })
     }
 
+    fn first_seen(&self, name: &str, now_ms: Option<i64>) -> Result<Option<i64>, StoreError> {
+        let select = "SELECT first_ms FROM first_seen WHERE name = ?1";
+        let insert = "INSERT INTO first_seen (name, first_ms) VALUES (?1, ?2) ON CONFLICT (name) DO NOTHING";
+        if let Some(found) = self.database.first(select, &[name.into()], |row| row.int(0))? {
+            return Ok(Some(found));
+        }
+        let Some(now_ms) = now_ms else { return Ok(None) };
+        self.database.write(|transaction| {
+            transaction.execute(insert, &[name.into(), now_ms.into()])?;
+            transaction.first(select, &[name.into()], |row| row.int(0))
+        })
+    }
+
     fn forget_usage(&self, before_ms: i64) -> Result<(), StoreError> {
         self.database.write(|transaction| {
             transaction.execute("DELETE FROM usage_minutes WHERE minute_ms < ?1", &[before_ms.into()])?;

@@ -114,6 +114,7 @@ contract! {
         minutes_add_up
         who_asked_most_is_first
         of_many_processes_all_is_counted
+        what_was_seen_first_stays_so
     }
     races {
         of_two_that_present_one_token_one_rotates

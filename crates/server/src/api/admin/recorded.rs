@@ -6,7 +6,7 @@ use portcullis_core::port::{AuditFilter, Store, StoreError, UsedBy};
 use serde::Serialize;
 
 use crate::api::answer::Answer;
-use crate::api::bodies::recorded::{Activity, AuditRecord, Caller, Figures, Metrics};
+use crate::api::bodies::recorded::{Activity, AuditRecord, Busy, Caller, Figures};
 use crate::api::call::Call;
 use crate::api::refusal::Refusal;
 use crate::api::service::State;
@@ -48,12 +48,12 @@ pub fn metrics(state: &State, call: &Call) -> Result<Answer, Refusal> {
         let most = store.most_used(by, from_ms, BUSIEST).map_err(refusal)?;
         Ok(most.into_iter().map(Activity::from).collect())
     };
-    let metrics = Metrics {
+    let busy = Busy {
         metrics: Figures::from(store.span(from_ms).map_err(refusal)?),
         user_activity: busiest(UsedBy::User)?,
         api_usage: busiest(UsedBy::Endpoint)?,
     };
-    Answer::json(StatusCode::OK, &metrics)
+    Answer::json(StatusCode::OK, &busy)
 }
 
 /// `GET /admin/limits/top`

@@ -51,7 +51,8 @@ pub static AUDIT_RECORD: Shape = Shape {
         Field::new("ip_address", Kind::Text(&TEXT), "Where it came from").nullable(),
         Field::new("user_agent", Kind::Text(&TEXT), "`User-Agent`, redacted").nullable(),
         Field::new("device_id", Kind::Text(&TEXT), "The device").nullable(),
-        Field::new("request_data", Kind::Any, "The body, redacted; null where it passes to an application"),
+        Field::new("request_data", Kind::Any, "The body, redacted; null where it passes to an application")
+            .nullable(),
         Field::new("response_status", Kind::Integer(0, 999), "The status; 0 where there was no answer"),
         Field::new("response_time_ms", Kind::Number, "Milliseconds from the head to the end of the answer"),
         Field::new("success", Kind::Boolean, "Whether a credential was accepted, where one was judged")
@@ -185,7 +186,7 @@ pub static METRICS: Shape = Shape {
 
 /// See [`METRICS`].
 #[derive(Debug, Serialize)]
-pub struct Metrics {
+pub struct Busy {
     pub metrics: Figures,
     pub user_activity: Vec<Activity>,
     pub api_usage: Vec<Activity>,

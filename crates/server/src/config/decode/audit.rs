@@ -39,6 +39,7 @@ pub(super) fn audit(root: &Reader<'_>, accounts: bool) -> Audit {
         enabled,
         retention: section.duration("retention"),
         waits: section.choice("on_full", &["drop", "wait"]) == Some("wait"),
+        buffer: section.size("buffer"),
         store: own,
     }
 }

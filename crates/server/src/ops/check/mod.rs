@@ -5,6 +5,7 @@ mod accounts;
 mod application;
 mod authentication;
 mod environment;
+mod keys;
 mod limits;
 mod logging;
 mod network;
@@ -52,6 +53,7 @@ const ITEMS: &[fn(&Subject<'_>) -> Item] = &[
     authentication::configured,
     authentication::strength,
     authentication::storage,
+    keys::age,
     authentication::open_routes,
     authentication::known_passwords,
     accounts::store,
@@ -64,6 +66,7 @@ const ITEMS: &[fn(&Subject<'_>) -> Item] = &[
     origins::cors,
     limits::size,
     logging::events,
+    logging::audit,
     environment::mode,
     environment::debug,
     environment::file,

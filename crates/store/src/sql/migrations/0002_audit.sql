@@ -72,3 +72,9 @@ CREATE TABLE usage_hours (
     last_ms {number} NOT NULL,
     PRIMARY KEY (hour_ms, kind, name)
 ) {clustered};
+
+-- When a credential of the configuration was seen first, by its public name.
+CREATE TABLE first_seen (
+    name TEXT {binary} NOT NULL PRIMARY KEY,
+    first_ms {number} NOT NULL
+) {clustered};

@@ -104,3 +104,14 @@ pub fn of_many_processes_all_is_counted(ground: &Ground) {
     let expected = ["a", "b", "c", "d"].map(|name| used(name, 30, 0, NOW));
     assert_eq!(most, expected);
 }
+
+pub fn what_was_seen_first_stays_so(ground: &Ground) {
+    let store = ground.store();
+    assert_eq!(store.first_seen("one", None).unwrap(), None);
+    assert_eq!(store.first_seen("one", Some(NOW)).unwrap(), Some(NOW));
+    assert_eq!(ground.again().first_seen("one", Some(NOW + 5)).unwrap(), Some(NOW));
+    assert_eq!(store.first_seen("one", None).unwrap(), Some(NOW));
+    assert_eq!(store.first_seen("two", None).unwrap(), None);
+    store.forget_usage(NOW * 2).unwrap();
+    assert_eq!(store.first_seen("one", None).unwrap(), Some(NOW));
+}

@@ -41,6 +41,9 @@ impl Usage for Memory {
     fn most_used(&self, _: UsedBy, _: i64, _: u32) -> Result<Vec<Used>, StoreError> {
         never()
     }
+    fn first_seen(&self, _: &str, _: Option<i64>) -> Result<Option<i64>, StoreError> {
+        never()
+    }
     fn forget_usage(&self, _: i64) -> Result<(), StoreError> {
         never()
     }
