@@ -31,6 +31,8 @@ const STARTUP: Duration = Duration::from_secs(60);
 /// Serves until a signal ends it. `command` is the application to start, if any.
 pub fn serve(sources: &Sources, command: Vec<String>) -> Result<()> {
     let loaded = load(sources)?;
+    // What is changed from here on, while everything starts, is a change.
+    let seen = fingerprint(&loaded.files);
     let log = Log::start(&assemble::log_settings(&loaded.config)).context("the log cannot be opened")?;
     let kept = Kept::start(&loaded.config, &log)?;
     let audit = match &kept {
@@ -87,7 +89,7 @@ pub fn serve(sources: &Sources, command: Vec<String>) -> Result<()> {
             kept: kept.as_ref(),
             records: &records,
         };
-        watch_until_ended(sources, loaded, &served, signals).await;
+        watch_until_ended(sources, loaded, seen, &served, signals).await;
         log.info("shutting down: no new connections, what is running may end");
         // The application lives until the last request to it was answered.
         let _ = tokio::task::spawn_blocking(move || {
@@ -157,10 +159,15 @@ impl Records {
 }
 
 /// Follows changes of the files until SIGTERM or SIGINT.
-async fn watch_until_ended(sources: &Sources, loaded: Loaded, served: &Served<'_>, mut signals: Signals) {
+async fn watch_until_ended(
+    sources: &Sources,
+    loaded: Loaded,
+    mut seen: Fingerprint,
+    served: &Served<'_>,
+    mut signals: Signals,
+) {
     let Served { certificates, records, .. } = *served;
     let log = &records.log;
-    let mut seen = fingerprint(&loaded.files);
     let mut files = loaded.files.clone();
     let mut certified = certificates.map(|certificates| fingerprint(&paths(certificates)));
     let mut current = loaded;
@@ -222,14 +229,15 @@ fn reload(sources: &Sources, current: &Loaded, served: &Served<'_>) -> Option<Lo
             if assemble::listeners(&loaded.config) != assemble::listeners(&current.config) {
                 log.warn("`server.listen` changed: listeners stay as they are until the next start");
             }
+            engine.replace(snapshot);
+            // By what was in force: that nothing is recorded any more is recorded, too.
+            record(records, "applied", "the changed configuration is in force");
             log.follow(&assemble::log_settings(&loaded.config));
             if let Some(audit) = &records.audit {
                 audit.follow(audit::settings(&loaded.config));
             } else if loaded.config.audit.enabled {
                 log.warn("`audit` changed: an audit log is written from the next start on");
             }
-            engine.replace(snapshot);
-            record(records, "applied", "the changed configuration is in force");
             Some(loaded)
         }
     }
@@ -254,8 +262,11 @@ fn paths(certificates: &Certificates) -> Vec<PathBuf> {
     certificates.files().map(Path::to_owned).to_vec()
 }
 
+/// What each file holds.
+type Fingerprint = BTreeMap<PathBuf, Option<[u8; 32]>>;
+
 /// What the files hold now; a file that is missing is a content of its own.
-fn fingerprint(files: &[PathBuf]) -> BTreeMap<PathBuf, Option<[u8; 32]>> {
+fn fingerprint(files: &[PathBuf]) -> Fingerprint {
     files
         .iter()
         .map(|path| (path.clone(), std::fs::read(path).ok().map(|bytes| Sha256::digest(bytes).into())))
