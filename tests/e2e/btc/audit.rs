@@ -1,6 +1,6 @@
 //! The audit log and the figures of the guide, as its administrators read them.
 
-use portcullis_tests::{PASSWORD, Request, Response, guide_command, until};
+use portcullis_tests::{Connection, PASSWORD, Request, Response, guide_command, until};
 use serde_json::{Value, json};
 
 use super::{Behind, GUIDE_PASSWORD, SECRET, assert_forecast, assert_refused, launch, predict};
@@ -337,4 +337,85 @@ fn b_env_12_the_names_switch_what_is_recorded_and_what_is_written() {
     assert_eq!(off.audit_log(&root, "limit=1000"), Vec::<Value>::new());
     // What was asked for is counted all the same.
     assert!(off.admin(&root, "/admin/metrics").json()["metrics"]["requests"].as_u64() >= Some(3));
+}
+
+#[test]
+fn b_kpi_01_every_figure_of_the_guide_is_a_ratio_of_what_is_counted() {
+    let behind = Behind::start();
+    let root = behind.user("root", "admin").access;
+    let user = behind.accounts.newcomer("newuser").access;
+    for _ in 0..20 {
+        assert_forecast(&behind.send(&predict().bearer(&user)));
+    }
+    behind.send(
+        &behind.accounts.post("/auth/login", &json!({ "username": "newuser", "password": "not-this" })),
+    );
+    // An anonymous address has 60 a minute: more are violations of a limit.
+    let refused = (0..80)
+        .filter(|_| behind.send(&Request::get("/").header("X-Nobody", "1")).status == 429)
+        .count() as u64;
+    assert!(refused > 0);
+    Connection::open(behind.gateway.address())
+        .send("GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n")
+        .response();
+    let metrics = until("all of them", || {
+        let answer = behind.admin(&root, "/admin/metrics?hours=720").json();
+        let metrics = answer["metrics"].clone();
+        (metrics["suspicious"].as_u64() >= Some(1) && metrics["rate_limited"].as_u64() >= Some(refused))
+            .then_some(metrics)
+    });
+    let of = |name: &str| metrics[name].as_f64().unwrap_or_else(|| panic!("{name} in {metrics}"));
+    let success = of("authenticated") / (of("authenticated") + of("failed_authentications"));
+    assert!(success > 0.5 && success < 1.0, "{metrics}");
+    let violations = of("rate_limited") / of("requests");
+    assert!(violations > 0.0 && violations < 1.0, "{metrics}");
+    assert!(of("avg_response_time_ms") > 0.0 && of("slow") <= of("requests"), "{metrics}");
+    assert!(of("suspicious") >= 1.0, "incidents of the last 30 days: {metrics}");
+}
+
+#[test]
+fn b_alert_01_what_an_alert_goes_by_is_counted_or_an_event() {
+    let behind =
+        Behind::with(|launch| launch.env("PORTCULLIS_LOG__FORMAT", "json").file(".env", "LOG_LEVEL=info\n"));
+    let root = behind.user("root", "admin").access;
+    let figures = |behind: &Behind| behind.admin(&root, "/admin/metrics?hours=1").json()["metrics"].clone();
+    let before = figures(&behind);
+    for number in 0..4 {
+        let login = behind
+            .accounts
+            .post("/auth/login", &json!({ "username": format!("nobody{number}"), "password": "x" }));
+        behind.send(&login);
+    }
+    let after = until("the failed logins", || {
+        let after = figures(&behind);
+        let more = after["failed_authentications"].as_u64()? - before["failed_authentications"].as_u64()?;
+        (more >= 4).then_some(after)
+    });
+    // Unusual usage and performance.
+    for name in [
+        "requests",
+        "client_errors",
+        "server_errors",
+        "avg_response_time_ms",
+        "avg_requests_per_minute",
+        "max_connections",
+        "avg_cpu",
+    ] {
+        assert!(after[name].is_number(), "{name} in {after}");
+    }
+    // A changed configuration is an event, in the log and in the audit log.
+    behind.gateway.folder().write(".env", "LOG_LEVEL=info\nRATE_LIMIT_FREE=61\n");
+    behind.gateway.wait_for_log(&["\"event\":\"config_changed\"", "applied"]);
+    behind.record(&root, "event=config_changed", |it| it["reason"] == "applied");
+    // So is a role that somebody was given.
+    behind
+        .gateway
+        .command("users add other --role free --email other@example.com --password-stdin")
+        .stdin(PASSWORD)
+        .ran()
+        .succeeded();
+    behind.gateway.command("users role other admin").ran().succeeded();
+    behind.record(&root, "event=account_changed", |it| {
+        it["details"].as_str().is_some_and(|it| it.contains("role admin"))
+    });
 }

@@ -22,6 +22,10 @@ pub struct Minute {
     pub proven: u64,
     /// Requests and logins that were refused for their credential.
     pub unproven: u64,
+    /// Requests that no honest client sends, and callers that were locked out.
+    pub suspicious: u64,
+    /// Requests whose answer took half a second or longer.
+    pub slow: u64,
     /// From heads read to last bytes written, together, in microseconds.
     pub duration_us: u64,
     /// The most connections that were open when it was looked.

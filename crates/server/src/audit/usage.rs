@@ -14,6 +14,8 @@ const MINUTE_MS: i64 = 60_000;
 const HOUR_MS: i64 = 60 * MINUTE_MS;
 /// How many names of one kind are told apart in an hour.
 const NAMES: usize = 1000;
+/// From when on an answer is slow, in microseconds: half a second.
+const SLOW_US: u64 = 500_000;
 /// The name of all others.
 const OTHERS: &str = "(others)";
 
@@ -38,6 +40,9 @@ impl Counts {
         minute.refused += u64::from(fixed.refused);
         minute.limited +=
             u64::from(matches!(fixed.event, Some(EventKind::RateLimitExceeded | EventKind::Lockout)));
+        minute.suspicious +=
+            u64::from(matches!(fixed.event, Some(EventKind::SuspiciousActivity | EventKind::Lockout)));
+        minute.slow += u64::from(fixed.duration_us >= SLOW_US);
         let unproven =
             matches!(fixed.event, Some(EventKind::AuthAttempt { success: false } | EventKind::Lockout));
         minute.unproven += u64::from(unproven);
@@ -146,7 +151,7 @@ mod tests {
         let (mut counts, store) = (Counts::default(), store());
         let ada = Texts { user: Some("ada"), route: "GET /a", ..Texts::default() };
         counts.request(&FIXED, &ada);
-        counts.request(&Fixed { status: 503, ..FIXED }, &ada);
+        counts.request(&Fixed { status: 503, duration_us: 500_000, ..FIXED }, &ada);
         let failed = Some(EventKind::AuthAttempt { success: false });
         let ip = Some([192, 0, 2, 7].into());
         counts.request(&Fixed { status: 401, event: failed, refused: true, ip, ..FIXED }, &ada);
@@ -166,7 +171,9 @@ mod tests {
             limited: 1,
             proven: 3,
             unproven: 1,
-            duration_us: 4000,
+            suspicious: 0,
+            slow: 1,
+            duration_us: 503_000,
             connections: 3,
             cpu: 1,
             memory: 2,

@@ -10,8 +10,8 @@ impl Usage for SqlStore {
     fn add_minute(&self, node: Id, minute: &Minute) -> Result<(), StoreError> {
         let sql =
             "INSERT INTO usage_minutes (minute_ms, node, requests, client_errors, server_errors, refused,
-                       limited, proven, unproven, duration_us, connections, cpu, memory, disk)
-                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)
+                       limited, proven, unproven, suspicious, slow, duration_us, connections, cpu, memory, disk)
+                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)
                    ON CONFLICT (minute_ms, node) DO UPDATE SET
                        requests = usage_minutes.requests + excluded.requests,
                        client_errors = usage_minutes.client_errors + excluded.client_errors,
@@ -20,6 +20,8 @@ impl Usage for SqlStore {
                        limited = usage_minutes.limited + excluded.limited,
                        proven = usage_minutes.proven + excluded.proven,
                        unproven = usage_minutes.unproven + excluded.unproven,
+                       suspicious = usage_minutes.suspicious + excluded.suspicious,
+                       slow = usage_minutes.slow + excluded.slow,
                        duration_us = usage_minutes.duration_us + excluded.duration_us,
                        connections = CASE WHEN usage_minutes.connections > excluded.connections
                            THEN usage_minutes.connections ELSE excluded.connections END,
@@ -34,6 +36,8 @@ impl Usage for SqlStore {
             number(minute.limited),
             number(minute.proven),
             number(minute.unproven),
+            number(minute.suspicious),
+            number(minute.slow),
             number(minute.duration_us),
             number(minute.connections),
             number(minute.cpu),
@@ -80,6 +84,8 @@ impl Usage for SqlStore {
                        CAST(COALESCE(SUM(limited), 0) AS BIGINT),
                        CAST(COALESCE(SUM(proven), 0) AS BIGINT),
                        CAST(COALESCE(SUM(unproven), 0) AS BIGINT),
+                       CAST(COALESCE(SUM(suspicious), 0) AS BIGINT),
+                       CAST(COALESCE(SUM(slow), 0) AS BIGINT),
                        CAST(COALESCE(SUM(duration_us), 0) AS BIGINT),
                        CAST(COALESCE(MAX(connections), 0) AS BIGINT),
                        CAST(COALESCE(SUM(cpu), 0) AS BIGINT),
@@ -143,7 +149,7 @@ fn span(row: &Row<'_>) -> Result<Span, Fault> {
     let rows = count(row, 0)?;
     let mean = |at| Ok::<_, Fault>(count(row, at)?.checked_div(rows).unwrap_or(0));
     Ok(Span {
-        minutes: count(row, 14)?,
+        minutes: count(row, 16)?,
         all: Minute {
             minute_ms: row.int(1)?,
             requests: count(row, 2)?,
@@ -153,11 +159,13 @@ fn span(row: &Row<'_>) -> Result<Span, Fault> {
             limited: count(row, 6)?,
             proven: count(row, 7)?,
             unproven: count(row, 8)?,
-            duration_us: count(row, 9)?,
-            connections: count(row, 10)?,
-            cpu: mean(11)?,
-            memory: mean(12)?,
-            disk: mean(13)?,
+            suspicious: count(row, 9)?,
+            slow: count(row, 10)?,
+            duration_us: count(row, 11)?,
+            connections: count(row, 12)?,
+            cpu: mean(13)?,
+            memory: mean(14)?,
+            disk: mean(15)?,
         },
     })
 }

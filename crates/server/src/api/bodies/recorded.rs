@@ -160,6 +160,8 @@ static FIGURES: Shape = Shape {
             Kind::Integer(0, i64::MAX),
             "Those that were refused for their credential",
         ),
+        Field::new("suspicious", Kind::Integer(0, i64::MAX), "Malformed requests and lockouts"),
+        Field::new("slow", Kind::Integer(0, i64::MAX), "Requests whose answer took half a second or longer"),
     ],
 };
 
@@ -209,6 +211,8 @@ pub struct Figures {
     rate_limited: u64,
     authenticated: u64,
     failed_authentications: u64,
+    suspicious: u64,
+    slow: u64,
 }
 
 impl From<Span> for Figures {
@@ -230,6 +234,8 @@ impl From<Span> for Figures {
             rate_limited: all.limited,
             authenticated: all.proven,
             failed_authentications: all.unproven,
+            suspicious: all.suspicious,
+            slow: all.slow,
         }
     }
 }

@@ -52,6 +52,8 @@ CREATE TABLE usage_minutes (
     limited {number} NOT NULL,
     proven {number} NOT NULL,
     unproven {number} NOT NULL,
+    suspicious {number} NOT NULL,
+    slow {number} NOT NULL,
     duration_us {number} NOT NULL,
     connections {number} NOT NULL,
     -- Hundredths of a percent.
