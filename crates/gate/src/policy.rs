@@ -34,6 +34,8 @@ pub enum Target {
 pub enum Own {
     /// `GET …/health`: whether the gateway and its upstreams work.
     Health,
+    /// `GET …/metrics`: counters for Prometheus.
+    Metrics,
 }
 
 /// Everything that is decided per route.
@@ -294,6 +296,7 @@ impl fmt::Display for Target {
             Target::Upstream(index) => write!(f, "upstream {index}"),
             Target::Inside(_) => f.write_str("the gateway's own endpoints"),
             Target::Own(Own::Health) => f.write_str("the gateway's health endpoint"),
+            Target::Own(Own::Metrics) => f.write_str("the gateway's metrics"),
         }
     }
 }

@@ -6,7 +6,7 @@ use std::hash::{BuildHasher as _, RandomState};
 use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::task::Waker;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
@@ -30,7 +30,6 @@ pub struct Snapshot {
 }
 
 /// What all cores share.
-#[derive(Debug)]
 pub struct Shared {
     /// The gate with its counters.
     pub gate: Gate,
@@ -43,7 +42,11 @@ pub struct Shared {
     unreachable: AtomicU64,
     store: AtomicU8,
     audit: AtomicU8,
+    metrics: OnceLock<Show>,
 }
+
+/// Gives what is shown at the metrics endpoint to a reader at an address; nothing where it may not read.
+pub type Show = Box<dyn Fn(IpAddr, &Shared) -> Option<String> + Send + Sync>;
 
 /// Whether requests are recorded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,6 +72,12 @@ pub enum StoreState {
     Unreachable,
 }
 
+impl std::fmt::Debug for Shared {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Shared").field("gate", &self.gate).finish_non_exhaustive()
+    }
+}
+
 impl Shared {
     /// The shared part of an engine that starts with `snapshot`.
     pub fn new(gate: Gate, snapshot: Snapshot) -> Self {
@@ -82,6 +91,7 @@ impl Shared {
             unreachable: AtomicU64::new(0),
             store: AtomicU8::new(0),
             audit: AtomicU8::new(0),
+            metrics: OnceLock::new(),
         }
     }
 
@@ -152,6 +162,16 @@ impl Shared {
             1 => StoreState::Reachable,
             _ => StoreState::Unreachable,
         }
+    }
+
+    /// What the metrics endpoint shows, once for the life of the engine.
+    pub fn set_metrics(&self, show: Show) {
+        let _ = self.metrics.set(show);
+    }
+
+    /// The metrics, for a reader at that address.
+    pub fn metrics(&self, to: IpAddr) -> Option<String> {
+        self.metrics.get().and_then(|show| show(to, self))
     }
 
     /// Notes whether requests are recorded.

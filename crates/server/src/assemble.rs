@@ -118,12 +118,16 @@ fn policy(config: &Config, doors: Option<&Doors>) -> Result<Policy, Problems> {
         routes.push((pattern, named_route(config, route)));
     }
     let own_origin = Origin::Default;
-    if let Some(path) = &config.endpoints.health {
+    let endpoints = &config.endpoints;
+    for (path, name, own) in
+        [(&endpoints.health, "health", Own::Health), (&endpoints.metrics, "metrics", Own::Metrics)]
+    {
+        let Some(path) = path else { continue };
         let pattern = format!("GET {path}").parse().map_err(|error| {
-            Problems::from(Problem::new(&own_origin, format!("`endpoints.health` {error}")))
+            Problems::from(Problem::new(&own_origin, format!("`endpoints.{name}` {error}")))
         })?;
         origins.push(&own_origin);
-        routes.push((pattern, own_route(path, Own::Health)));
+        routes.push((pattern, own_route(path, own)));
     }
     if doors.is_some() {
         for (pattern, route) in own_routes(config)? {

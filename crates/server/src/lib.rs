@@ -6,4 +6,5 @@ pub mod audit;
 pub mod cli;
 pub mod config;
 pub mod log;
+pub mod metrics;
 pub mod ops;

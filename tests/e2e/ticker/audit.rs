@@ -1,6 +1,6 @@
 //! T-KEY-08, T-KEY-10 and T-CK-08: how old keys are, and who failed to show one: with time, client, route and reason.
 
-use portcullis_tests::{Launch, Upstream, shell, until};
+use portcullis_tests::{Launch, Request, Upstream, shell, until};
 use serde_json::Value;
 
 use super::{ORDERS, guarded, orders, orders_with};
@@ -121,4 +121,32 @@ fn t_key_08_a_key_of_a_user_is_as_old_as_its_store_says() {
     gateway.command("keys rotate --overlap 0s").arg(&id).ran().succeeded();
     let launch = gateway.stop();
     assert_eq!(item(&launch)["verdict"], "pass", "replaced: {}", item(&launch));
+}
+
+#[test]
+fn t_log_08_failed_authentications_are_counted_and_a_threshold_raises_an_event() {
+    let upstream = Upstream::ok();
+    let gateway = guarded(&upstream)
+        .env("PORTCULLIS_ENDPOINTS__METRICS", "/metrics")
+        .env("PORTCULLIS_AUTH__FAILURES__LIMIT", "5/minute per ip")
+        .start();
+    let counted = |line: &str| -> u64 {
+        let text = Request::get("/portcullis/metrics").send_to(gateway.address()).text().to_owned();
+        let found = text.lines().find_map(|it| it.strip_prefix(line)?.strip_prefix(' ').map(str::to_owned));
+        found.map_or(0, |value| value.parse().unwrap())
+    };
+    let failures = "portcullis_authentication_failures_total";
+    assert_eq!(counted(failures), 0);
+    let statuses: Vec<u16> = (0..8)
+        .map(|_| {
+            orders_with("not-the-key-of-anybody-at-all").send_from("127.0.0.8", gateway.address()).status
+        })
+        .collect();
+    assert_eq!(statuses, [401, 401, 401, 401, 401, 429, 429, 429]);
+    until("all of them", || (counted(failures) == 5).then_some(()));
+    // Beyond the threshold it is another event, in the log and counted apart.
+    gateway.wait_for_log(&["lockout", "127.0.0.8"]);
+    until("the lockouts", || {
+        (counted("portcullis_security_events_total{event=\"lockout\"}") == 3).then_some(())
+    });
 }

@@ -232,6 +232,8 @@ pub const KEYS: &[Key] = &[
 
     key("endpoints.prefix", K::Text, D::Text("/portcullis"), "Where the gateway's own endpoints stand"),
     key("endpoints.health", K::PathOrOff, D::Text("/health"), "Whether the gateway is up; `false` for none"),
+    key("endpoints.metrics", K::PathOrOff, D::None, "Counters for Prometheus; without a path there are none"),
+    key("endpoints.metrics_readers", K::Networks, D::List(&[]), "Who may read them beside this machine; everybody else is answered 404"),
     key("endpoints.auth", K::PathOrOff, D::Text("/auth"), "Registration, login, tokens, keys, devices and sessions, where accounts are kept; `false` for none"),
     key("endpoints.admin", K::PathOrOff, D::Text("/admin"), "Users, keys, sessions and devices of others, for admins, where accounts are kept; `false` for none"),
     key("endpoints.docs", K::PathOrOff, D::Text("/docs"), "What these endpoints take and give, with `/openapi.json`, where accounts are kept; `false` for none"),
@@ -259,7 +261,6 @@ pub const LATER: &[&str] = &[
     "routes[].websocket.auth_timeout",
     "routes[].websocket.messages",
     "routes[].websocket.connections_per_ip",
-    "endpoints.metrics",
     "endpoints.console",
     "upstreams.*.tls",
 ];

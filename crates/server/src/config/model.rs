@@ -320,6 +320,9 @@ pub struct Endpoints {
     pub prefix: String,
     /// Whole path, as the others; nothing: there is none.
     pub health: Option<String>,
+    pub metrics: Option<String>,
+    /// Who may read the metrics beside this machine.
+    pub metrics_readers: Vec<IpNet>,
     /// What people do about their own account: `/auth/login` and the like stand under it. This and the others
     /// need accounts.
     pub auth: Option<String>,

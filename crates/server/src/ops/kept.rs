@@ -13,6 +13,7 @@ use crate::assemble::{self, Doors};
 use crate::audit::Audit;
 use crate::config::model::{Accounts, Config};
 use crate::log::Log;
+use crate::metrics::Metrics;
 
 /// Everything that runs for accounts.
 pub struct Kept {
@@ -27,15 +28,18 @@ pub struct Kept {
 
 impl Kept {
     /// Opens the store and starts the service; nothing where the configuration keeps no accounts.
-    pub fn start(config: &Config, log: &Log) -> Result<Option<Self>> {
+    pub fn start(config: &Config, log: &Log, metrics: Option<&Metrics>) -> Result<Option<Self>> {
         let Some(wanted) = &config.accounts else { return Ok(None) };
         let running = Running::start(config, wanted)?;
         let audit = super::audit::start(config, Some(running.accounts.store()), log)?;
-        let (recorders, complaints) = (log.clone(), log.clone());
+        let (recorders, complaints, metrics) = (log.clone(), log.clone(), metrics.cloned());
         let (service, inside) = Service::start(Start {
             state: State { accounts: Arc::clone(&running.accounts), audit: audit.clone() },
             settings: assemble::service_settings(config)?,
-            recorder: Arc::new(move || recorders.recorder()),
+            recorder: Arc::new(move || match &metrics {
+                Some(metrics) => metrics.recorder(recorders.recorder()),
+                None => recorders.recorder(),
+            }),
             complain: Arc::new(move |fault| complaints.error(fault)),
             cores: serve::cores(),
         })

@@ -21,6 +21,7 @@ use crate::assemble;
 use crate::audit::Audit;
 use crate::config::{Loaded, Sources, load};
 use crate::log::Log;
+use crate::metrics::Metrics;
 
 /// How often the files are looked at. By content: a watch on names misses the swap of a symbolic link that
 /// Kubernetes makes.
@@ -34,12 +35,14 @@ pub fn serve(sources: &Sources, command: Vec<String>) -> Result<()> {
     // What is changed from here on, while everything starts, is a change.
     let seen = fingerprint(&loaded.files);
     let log = Log::start(&assemble::log_settings(&loaded.config)).context("the log cannot be opened")?;
-    let kept = Kept::start(&loaded.config, &log)?;
+    let endpoints = &loaded.config.endpoints;
+    let metrics = endpoints.metrics.as_ref().map(|_| Metrics::new(endpoints.metrics_readers.clone()));
+    let kept = Kept::start(&loaded.config, &log, metrics.as_ref())?;
     let audit = match &kept {
         Some(kept) => kept.audit.clone(),
         None => audit::start(&loaded.config, None, &log)?,
     };
-    let records = Records { log: log.clone(), audit };
+    let records = Records { log: log.clone(), audit, metrics };
     let snapshot = assemble::snapshot(&loaded.config, kept.as_ref().map(|kept| &kept.doors))?;
     banner::print(&loaded);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -74,6 +77,9 @@ pub fn serve(sources: &Sources, command: Vec<String>) -> Result<()> {
         let patience = assemble::patience(&loaded.config);
         if let Some(audit) = &records.audit {
             audit.watch(Arc::clone(engine.shared()));
+        }
+        if let Some(metrics) = records.metrics.clone() {
+            engine.shared().set_metrics(Box::new(move |to, engine| metrics.shown(to, engine)));
         }
         let mut kept = kept;
         if let (Some(kept), Some(wanted)) = (&mut kept, &loaded.config.accounts) {
@@ -146,14 +152,19 @@ struct Served<'a> {
 struct Records {
     log: Log,
     audit: Option<Audit>,
+    metrics: Option<Metrics>,
 }
 
 impl Records {
     fn recorder(&self) -> Box<dyn Recorder> {
         let log = self.log.recorder();
-        match &self.audit {
+        let recorder = match &self.audit {
             Some(audit) => audit.recorder(log),
             None => log,
+        };
+        match &self.metrics {
+            Some(metrics) => metrics.recorder(recorder),
+            None => recorder,
         }
     }
 }
@@ -237,6 +248,11 @@ fn reload(sources: &Sources, current: &Loaded, served: &Served<'_>) -> Option<Lo
                 audit.follow(audit::settings(&loaded.config));
             } else if loaded.config.audit.enabled {
                 log.warn("`audit` changed: an audit log is written from the next start on");
+            }
+            if let Some(metrics) = &records.metrics {
+                metrics.follow(loaded.config.endpoints.metrics_readers.clone());
+            } else if loaded.config.endpoints.metrics.is_some() {
+                log.warn("`endpoints.metrics` changed: it is counted from the next start on");
             }
             Some(loaded)
         }

@@ -315,7 +315,7 @@ fn tls(server: &Reader<'_>) -> Option<Tls> {
     }
 }
 
-fn network(node: &Node) -> Result<IpNet, Complaint> {
+pub(super) fn network(node: &Node) -> Result<IpNet, Complaint> {
     const MEND: &str = "an address or a prefix: \"10.0.0.1\", \"10.0.0.0/8\", \"fd00::/8\"";
     let text = value::text(node)?.trim();
     if let Ok(address) = text.parse::<IpAddr>() {
