@@ -2,6 +2,7 @@
 
 use crate::client::Client;
 use crate::id::Id;
+use crate::quota::Verdict;
 
 /// What happened. The name is stable: logs, metrics and alerts use it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -117,6 +118,8 @@ pub struct AccessRecord<'a> {
     pub status: u16,
     /// The stable code of the denial, where the gateway refused.
     pub denial: Option<&'static str>,
+    /// What the tightest of the limits that applied said.
+    pub verdict: Option<Verdict>,
     /// Bytes of the request body.
     pub bytes_in: u64,
     /// Bytes of the answer's body.

@@ -136,6 +136,7 @@ impl Trail {
             subject: self.subject(policy, ctx),
             status: ending.status,
             denial: ending.denial,
+            verdict: ctx.verdict,
             bytes_in: ending.bytes_in,
             bytes_out: ending.bytes_out,
             duration_us: ending.duration_us,

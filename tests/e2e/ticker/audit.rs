@@ -150,3 +150,29 @@ fn t_log_08_failed_authentications_are_counted_and_a_threshold_raises_an_event()
         (counted("portcullis_security_events_total{event=\"lockout\"}") == 3).then_some(())
     });
 }
+
+#[test]
+fn t_rl_14_how_much_of_each_limit_is_used_is_a_metric() {
+    let upstream = Upstream::ok();
+    let gateway = guarded(&upstream).env("PORTCULLIS_ENDPOINTS__METRICS", "/metrics").start();
+    let text = || Request::get("/portcullis/metrics").send_to(gateway.address()).text().to_owned();
+    let answers: Vec<_> =
+        (0..30).map(|_| orders_with(super::KEY).send_from("127.0.0.9", gateway.address())).collect();
+    let limit = answers[0].number("x-ratelimit-limit");
+    let (within, above): (Vec<_>, Vec<_>) = answers.iter().partition(|answer| answer.status == 200);
+    assert_eq!(within.len() as u64, limit, "the limit of the guide for that route is used up");
+    let label = format!("limit=\"{limit}/60s\"");
+    let value = |text: &str, name: &str| -> Option<u64> {
+        let line = text
+            .lines()
+            .find(|line| line.starts_with(&format!("portcullis_{name}{{")) && line.contains(&label))?;
+        line.rsplit(' ').next()?.parse().ok()
+    };
+    let text = until("all of them", || {
+        let text = text();
+        (value(&text, "limit_refusals_total") == Some(above.len() as u64)).then_some(text)
+    });
+    assert_eq!(value(&text, "limit_used_ratio_count"), Some(limit), "{text}");
+    let half = text.lines().find(|line| line.contains(&label) && line.contains("le=\"0.5\"")).unwrap();
+    assert_eq!(half.rsplit(' ').next().unwrap().parse::<u64>().unwrap(), limit / 2, "{text}");
+}

@@ -146,6 +146,7 @@ mod tests {
         },
         status: 200,
         denial: None,
+        verdict: None,
         bytes_in: 0,
         bytes_out: 0,
         duration_us: 0,

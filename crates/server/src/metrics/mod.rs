@@ -13,11 +13,16 @@ use arc_swap::ArcSwap;
 use ipnet::IpNet;
 use parking_lot::Mutex;
 use portcullis_core::event::{AccessRecord, EventKind, Recorder, SecurityEvent};
+use portcullis_core::quota::Verdict;
 use portcullis_proxy::core::Shared as Engine;
 
 /// Upper ends of the buckets of durations, in microseconds: 5 ms to 10 s.
 const BUCKETS_US: [u64; 11] =
     [5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000, 1_000_000, 2_500_000, 5_000_000, 10_000_000];
+/// Upper ends of the buckets of how much of a limit is used, in hundredths.
+const USED: [u64; 6] = [10, 25, 50, 75, 90, 100];
+/// Limits that are told apart.
+const LIMITS: usize = 200;
 /// Routes that are told apart: more than any configuration has that was seen.
 const ROUTES: usize = 1000;
 /// All others.
@@ -36,6 +41,8 @@ pub struct Metrics {
 struct Counts {
     routes: HashMap<Box<str>, RouteCounts>,
     refusals: BTreeMap<&'static str, u64>,
+    /// By how many in how many seconds.
+    limits: BTreeMap<(u32, u32), LimitCounts>,
     /// By name, and for credentials whether they were accepted.
     events: BTreeMap<(&'static str, Option<bool>), u64>,
 }
@@ -47,6 +54,15 @@ struct RouteCounts {
     /// Answers within each bucket, and none of the next smaller one.
     buckets: [u64; BUCKETS_US.len()],
     sum_us: u64,
+}
+
+/// Requests to which a limit applied that was the tightest of them.
+#[derive(Debug, Clone, Default)]
+struct LimitCounts {
+    /// Those within it, by how much of it was used then, as the durations are.
+    used: [u64; USED.len()],
+    sum_percent: u64,
+    refused: u64,
 }
 
 impl Metrics {
@@ -120,6 +136,9 @@ impl Recorder for CoreRecorder {
         self.next.access(record);
         let mut counts = self.counts.lock();
         counts.request(record);
+        if let Some(verdict) = &record.verdict {
+            counts.limit(verdict);
+        }
         if let Some(reason) = record.denial {
             *counts.refusals.entry(reason).or_default() += 1;
         }
@@ -138,11 +157,35 @@ impl Counts {
             add(&mut into.buckets, &counts.buckets);
             into.sum_us = into.sum_us.saturating_add(counts.sum_us);
         }
+        for (limit, counts) in other.limits {
+            let into = self.limits.entry(limit).or_default();
+            add(&mut into.used, &counts.used);
+            into.sum_percent += counts.sum_percent;
+            into.refused += counts.refused;
+        }
         for (reason, count) in other.refusals {
             *self.refusals.entry(reason).or_default() += count;
         }
         for (event, count) in other.events {
             *self.events.entry(event).or_default() += count;
+        }
+    }
+
+    fn limit(&mut self, verdict: &Verdict) {
+        let limit = (verdict.limit, verdict.window_s);
+        if self.limits.len() >= LIMITS && !self.limits.contains_key(&limit) {
+            return;
+        }
+        let counts = self.limits.entry(limit).or_default();
+        if !verdict.admitted {
+            counts.refused += 1;
+            return;
+        }
+        let used = u64::from(verdict.limit.saturating_sub(verdict.remaining));
+        let percent = (used * 100).checked_div(u64::from(verdict.limit)).unwrap_or(100).min(100);
+        counts.sum_percent += percent;
+        if let Some(bucket) = USED.iter().position(|end| percent <= *end) {
+            counts.used[bucket] += 1;
         }
     }
 
@@ -188,6 +231,7 @@ mod tests {
             subject: Subject { route, ..Subject::default() },
             status,
             denial: (status == 429).then_some("rate-limited"),
+            verdict: None,
             bytes_in: 0,
             bytes_out: 0,
             duration_us,
@@ -207,12 +251,26 @@ mod tests {
         assert_eq!((route.classes[2], route.classes[4], route.sum_us), (2, 1, 99_009_001));
         assert_eq!((route.buckets[0], route.buckets[1], route.buckets.iter().sum::<u64>()), (1, 1, 2));
         assert_eq!(sum.refusals["rate-limited"], 1);
+        let verdict = |remaining, admitted| Verdict {
+            admitted,
+            limit: 60,
+            window_s: 60,
+            remaining,
+            reset_ms: 0,
+            retry_after_ms: 0,
+        };
+        for (remaining, admitted) in [(59, true), (30, true), (0, true), (0, false)] {
+            let verdict = Some(verdict(remaining, admitted));
+            one.access(&AccessRecord { verdict, ..record("GET /a", 200, 1) });
+        }
+        let limit = &metrics.sum().limits[&(60, 60)];
+        assert_eq!((limit.used, limit.refused, limit.sum_percent), ([1, 0, 1, 0, 0, 1], 1, 151));
         drop(other);
         for _ in 0..5 {
             drop(metrics.recorder(Box::new(Nobody)));
         }
         assert_eq!(metrics.cores.lock().len(), 3, "one at work, those that ended, and the last");
-        assert_eq!(metrics.sum().routes["GET /a"].classes[2], 2);
+        assert_eq!(metrics.sum().routes["GET /a"].classes[2], 6);
         for number in 0..2 * ROUTES {
             one.access(&record(&format!("GET /{number}"), 200, 1));
         }

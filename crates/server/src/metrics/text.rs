@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use portcullis_proxy::core::{AuditState, Shared as Engine};
 
-use super::{BUCKETS_US, Counts, RouteCounts};
+use super::{BUCKETS_US, Counts, LimitCounts, RouteCounts, USED};
 
 /// All of it.
 pub(super) fn of(counts: &Counts, engine: &Engine) -> String {
@@ -37,6 +37,16 @@ pub(super) fn of(counts: &Counts, engine: &Engine) -> String {
     );
     for (reason, count) in &counts.refusals {
         let _ = writeln!(out, "portcullis_refusals_total{{reason=\"{reason}\"}} {count}");
+    }
+    let about = "How much of the tightest limit that applied was used, with each request within it";
+    head(&mut out, "limit_used_ratio", "histogram", about);
+    for ((count, window_s), limit) in &counts.limits {
+        used(&mut out, &format!("{count}/{window_s}s"), limit);
+    }
+    head(&mut out, "limit_refusals_total", "counter", "Requests above a limit, by the limit");
+    for ((count, window_s), limit) in &counts.limits {
+        let refused = limit.refused;
+        let _ = writeln!(out, "portcullis_limit_refusals_total{{limit=\"{count}/{window_s}s\"}} {refused}");
     }
     head(&mut out, "security_events_total", "counter", "Security events, by name");
     for ((event, success), count) in &counts.events {
@@ -88,6 +98,19 @@ fn durations(out: &mut String, route: &str, counts: &RouteCounts) {
     let _ = writeln!(out, "{name}_bucket{{route=\"{route}\",le=\"+Inf\"}} {all}");
     let _ = writeln!(out, "{name}_sum{{route=\"{route}\"}} {}", counts.sum_us as f64 / 1e6);
     let _ = writeln!(out, "{name}_count{{route=\"{route}\"}} {all}");
+}
+
+fn used(out: &mut String, limit: &str, counts: &LimitCounts) {
+    let name = "portcullis_limit_used_ratio";
+    let mut within = 0;
+    for (end, count) in USED.iter().zip(counts.used) {
+        within += count;
+        let end = *end as f64 / 100.0;
+        let _ = writeln!(out, "{name}_bucket{{limit=\"{limit}\",le=\"{end}\"}} {within}");
+    }
+    let _ = writeln!(out, "{name}_bucket{{limit=\"{limit}\",le=\"+Inf\"}} {within}");
+    let _ = writeln!(out, "{name}_sum{{limit=\"{limit}\"}} {}", counts.sum_percent as f64 / 100.0);
+    let _ = writeln!(out, "{name}_count{{limit=\"{limit}\"}} {within}");
 }
 
 fn escaped(value: &str) -> String {
