@@ -5,6 +5,7 @@
 
 mod accounts;
 mod apps;
+mod audit;
 mod btc;
 mod docs;
 mod echotuner;

@@ -1,6 +1,8 @@
 //! What is worth recording: security events and access records, as borrowed views for a [`Recorder`].
 
 use crate::client::Client;
+use crate::id::Id;
+use crate::quota::Verdict;
 
 /// What happened. The name is stable: logs, metrics and alerts use it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -51,6 +53,25 @@ impl EventKind {
     }
 }
 
+impl EventKind {
+    /// What a refusal with that code is, where it is more than an answer to an honest mistake.
+    pub fn of_denial(code: &str) -> Option<Self> {
+        Some(match code {
+            "missing-credential" | "invalid-credential" | "expired-credential" => {
+                EventKind::AuthAttempt { success: false }
+            }
+            "insufficient-role" | "out-of-scope" => EventKind::AccessDenied,
+            "rate-limited" | "too-many-connections" => EventKind::RateLimitExceeded,
+            "too-many-failures" => EventKind::Lockout,
+            "origin-forbidden" | "preflight-forbidden" => EventKind::CorsViolation,
+            "cross-site-request" | "malformed-request" | "not-implemented" | "version-not-supported" => {
+                EventKind::SuspiciousActivity
+            }
+            _ => return None,
+        })
+    }
+}
+
 /// The request an event belongs to, as far as it is known.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Subject<'a> {
@@ -68,6 +89,8 @@ pub struct Subject<'a> {
     pub route: &'a str,
     /// Who it was, where that is known.
     pub user: Option<&'a str>,
+    /// The user's id.
+    pub user_id: Option<Id>,
     /// `X-Device-ID` as sent. Recorders redact it.
     pub device: Option<&'a str>,
     /// `User-Agent` as sent. Recorders redact it.
@@ -104,6 +127,8 @@ pub struct AccessRecord<'a> {
     pub status: u16,
     /// The stable code of the denial, where the gateway refused.
     pub denial: Option<&'static str>,
+    /// What the tightest of the limits that applied said.
+    pub verdict: Option<Verdict>,
     /// Bytes of the request body.
     pub bytes_in: u64,
     /// Bytes of the answer's body.

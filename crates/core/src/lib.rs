@@ -5,6 +5,7 @@
 #![warn(missing_docs)]
 
 pub mod address;
+pub mod audit;
 pub mod client;
 pub mod clock;
 pub mod denial;

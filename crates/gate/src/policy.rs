@@ -36,6 +36,8 @@ pub enum Target {
 pub enum Own {
     /// `GET …/health`: whether the gateway and its upstreams work.
     Health,
+    /// `GET …/metrics`: counters for Prometheus.
+    Metrics,
 }
 
 /// Everything that is decided per route.
@@ -349,6 +351,7 @@ impl fmt::Display for Target {
             Target::Upstream(index) => write!(f, "upstream {index}"),
             Target::Inside(_) => f.write_str("the gateway's own endpoints"),
             Target::Own(Own::Health) => f.write_str("the gateway's health endpoint"),
+            Target::Own(Own::Metrics) => f.write_str("the gateway's metrics"),
         }
     }
 }

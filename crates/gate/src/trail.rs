@@ -84,6 +84,7 @@ impl Trail {
             user_agent: self.user_agent.map(&mut part),
             route: if ctx.route.is_some() { &policy.route(ctx.route).name } else { "" },
             user: ctx.identity.as_ref().map(|identity| &*identity.user),
+            user_id: ctx.identity.as_ref().and_then(|identity| identity.id),
         }
     }
 
@@ -138,6 +139,7 @@ impl Trail {
             subject: self.subject(policy, ctx),
             status: ending.status,
             denial: ending.denial,
+            verdict: ctx.verdict,
             bytes_in: ending.bytes_in,
             bytes_out: ending.bytes_out,
             duration_us: ending.duration_us,

@@ -6,7 +6,7 @@ use std::hash::{BuildHasher as _, RandomState};
 use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::task::Waker;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
@@ -31,7 +31,6 @@ pub struct Snapshot {
 }
 
 /// What all cores share.
-#[derive(Debug)]
 pub struct Shared {
     /// The gate with its counters.
     pub gate: Gate,
@@ -43,6 +42,24 @@ pub struct Shared {
     /// Whether each upstream of the snapshot could last be reached, for the health endpoint.
     unreachable: AtomicU64,
     store: AtomicU8,
+    audit: AtomicU8,
+    metrics: OnceLock<Show>,
+}
+
+/// Gives what is shown at the metrics endpoint to a reader at an address; nothing where it may not read.
+pub type Show = Box<dyn Fn(IpAddr, &Shared) -> Option<String> + Send + Sync>;
+
+/// Whether requests are recorded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AuditState {
+    /// They are not to be.
+    None,
+    /// They are.
+    Recording,
+    /// They are held, as their store takes nothing.
+    Behind,
+    /// Some were lost in the last minute.
+    Losing,
 }
 
 /// Whether the store of accounts answers, where there is one.
@@ -54,6 +71,12 @@ pub enum StoreState {
     Reachable,
     /// It does not: what is in memory is served, and nothing can be changed.
     Unreachable,
+}
+
+impl std::fmt::Debug for Shared {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Shared").field("gate", &self.gate).finish_non_exhaustive()
+    }
 }
 
 impl Shared {
@@ -68,6 +91,8 @@ impl Shared {
             sockets: Sockets::default(),
             unreachable: AtomicU64::new(0),
             store: AtomicU8::new(0),
+            audit: AtomicU8::new(0),
+            metrics: OnceLock::new(),
         }
     }
 
@@ -126,6 +151,31 @@ impl Shared {
             0 => StoreState::None,
             1 => StoreState::Reachable,
             _ => StoreState::Unreachable,
+        }
+    }
+
+    /// What the metrics endpoint shows, once for the life of the engine.
+    pub fn set_metrics(&self, show: Show) {
+        let _ = self.metrics.set(show);
+    }
+
+    /// The metrics, for a reader at that address.
+    pub fn metrics(&self, to: IpAddr) -> Option<String> {
+        self.metrics.get().and_then(|show| show(to, self))
+    }
+
+    /// Notes whether requests are recorded.
+    pub fn set_audit(&self, state: AuditState) {
+        self.audit.store(state as u8, Ordering::Relaxed);
+    }
+
+    /// Whether requests are recorded.
+    pub fn audit(&self) -> AuditState {
+        match self.audit.load(Ordering::Relaxed) {
+            0 => AuditState::None,
+            1 => AuditState::Recording,
+            2 => AuditState::Behind,
+            _ => AuditState::Losing,
         }
     }
 

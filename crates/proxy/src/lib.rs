@@ -23,7 +23,7 @@ mod toward;
 mod tunnel;
 
 pub use certificate::Certificates;
-pub use core::{Snapshot, StoreState};
+pub use core::{AuditState, Snapshot, StoreState};
 pub use explain::{Explanation, Outcome, explain};
 pub use settings::{Bind, Caps, Endpoint, Inside, Listener, Settings, Upstream};
 pub use supervisor::{Engine, Start, StartError};

@@ -1,14 +1,33 @@
 //! The gateway's own endpoints, behind the same gate as everything else.
 
+use std::net::IpAddr;
+
 use portcullis_gate::Reply;
 use portcullis_gate::policy::Own;
 
-use crate::core::{Core, Local, StoreState};
+use crate::core::{AuditState, Core, Local, StoreState};
 
 /// Answers an admitted request for one of them.
-pub fn answer(own: Own, core: &Core, local: &Local) -> Reply {
+pub fn answer(own: Own, core: &Core, local: &Local, client: IpAddr) -> Reply {
     match own {
         Own::Health => health(core, local),
+        Own::Metrics => metrics(core, client),
+    }
+}
+
+/// Counters tell what an application is asked for: whoever may not read them finds nothing there.
+fn metrics(core: &Core, client: IpAddr) -> Reply {
+    let shown = core.shared.metrics(client);
+    let (status, content_type) = match shown {
+        Some(_) => (200, "text/plain; version=0.0.4; charset=utf-8"),
+        None => (404, "application/json"),
+    };
+    Reply {
+        status,
+        content_type: content_type.into(),
+        body: shown.unwrap_or_else(|| r#"{"detail":"Not found"}"#.to_owned()).into_bytes(),
+        fields: vec![("Cache-Control".into(), "no-store".into())],
+        close: false,
     }
 }
 
@@ -21,7 +40,14 @@ fn health(core: &Core, local: &Local) -> Reply {
     let all = (0..upstreams.len()).all(reached);
     let draining = core.shared.is_draining();
     let store = core.shared.store();
-    let status = match (draining, all && store != StoreState::Unreachable) {
+    let audit = match core.shared.audit() {
+        AuditState::None => None,
+        AuditState::Recording => Some("recording"),
+        AuditState::Behind => Some("behind"),
+        AuditState::Losing => Some("losing"),
+    };
+    let records = audit.is_none_or(|state| state == "recording");
+    let status = match (draining, all && records && store != StoreState::Unreachable) {
         (true, _) => "draining",
         (false, true) => "healthy",
         (false, false) => "degraded",
@@ -41,6 +67,9 @@ fn health(core: &Core, local: &Local) -> Reply {
         StoreState::None => {}
         StoreState::Reachable => body.push_str(r#","store":"reachable""#),
         StoreState::Unreachable => body.push_str(r#","store":"unreachable""#),
+    }
+    if let Some(audit) = audit {
+        body.push_str(&format!(r#","audit":"{audit}""#));
     }
     body.push('}');
     Reply {

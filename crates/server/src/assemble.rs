@@ -122,12 +122,16 @@ fn policy(config: &Config, doors: Option<&Doors>) -> Result<Policy, Problems> {
         routes.push((pattern, named_route(config, route)));
     }
     let own_origin = Origin::Default;
-    if let Some(path) = &config.endpoints.health {
+    let endpoints = &config.endpoints;
+    for (path, name, own) in
+        [(&endpoints.health, "health", Own::Health), (&endpoints.metrics, "metrics", Own::Metrics)]
+    {
+        let Some(path) = path else { continue };
         let pattern = format!("GET {path}").parse().map_err(|error| {
-            Problems::from(Problem::new(&own_origin, format!("`endpoints.health` {error}")))
+            Problems::from(Problem::new(&own_origin, format!("`endpoints.{name}` {error}")))
         })?;
         origins.push(&own_origin);
-        routes.push((pattern, own_route(path, Own::Health)));
+        routes.push((pattern, own_route(path, own)));
     }
     if doors.is_some() {
         for (pattern, route) in own_routes(config)? {
@@ -495,6 +499,7 @@ pub fn log_settings(config: &Config) -> log::Settings {
             model::LogLevel::Info => log::Level::Info,
             model::LogLevel::Debug | model::LogLevel::Trace => log::Level::Debug,
         },
+        security: from.security,
         file: from.file.clone().map(|path| log::FileSettings { path, rotate: from.rotate, keep: from.keep }),
     }
 }

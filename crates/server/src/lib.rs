@@ -2,7 +2,9 @@
 
 pub mod api;
 pub mod assemble;
+pub mod audit;
 pub mod cli;
 pub mod config;
 pub mod log;
+pub mod metrics;
 pub mod ops;

@@ -6,7 +6,7 @@ use serde_json::json;
 use super::{launch, work};
 
 #[test]
-fn no_secret_of_an_account_is_found_in_a_log_or_in_the_store() {
+fn x_07_no_secret_of_an_account_is_found_in_a_log_an_audit_record_a_metric_or_the_store() {
     for format in ["text", "json"] {
         let upstream = Upstream::ok();
         let gateway = launch(&upstream, "")
@@ -18,6 +18,14 @@ fn no_secret_of_an_account_is_found_in_a_log_or_in_the_store() {
         let planted = live(&gateway, &accounts);
         gateway.wait_for_log(&["/the-last-one"]);
         let log = gateway.log() + &gateway.folder().read("gateway.log").unwrap_or_default();
+        let root = gateway.user(&accounts, "root", "admin").access;
+        let recorded = portcullis_tests::until("its record", || {
+            let recorded = gateway.command("audit export").ran().succeeded();
+            recorded.contains("/the-last-one").then_some(recorded)
+        });
+        let shown = ["/admin/audit-log?limit=1000", "/admin/metrics", "/admin/limits/top?limit=1000"]
+            .map(|path| accounts.from(9).send(&accounts.get(path).bearer(&root)).text().to_owned());
+        assert!(shown.iter().all(|text| text.contains("alice")), "{shown:?}");
         let launch = gateway.stop();
         let mut store = Vec::new();
         for entry in std::fs::read_dir(launch.folder().path()).unwrap() {
@@ -30,6 +38,11 @@ fn no_secret_of_an_account_is_found_in_a_log_or_in_the_store() {
         for (what, secret) in &planted {
             let line = log.lines().find(|line| line.contains(secret.as_str()));
             assert_eq!(line, None, "{what} stands in the log ({format})");
+            let record = recorded
+                .lines()
+                .chain(shown.iter().map(String::as_str))
+                .find(|it| it.contains(secret.as_str()));
+            assert_eq!(record, None, "{what} stands in the audit log");
             let found = store.windows(secret.len()).any(|window| window == secret.as_bytes());
             assert!(!found, "{what} stands in the file of the store");
         }

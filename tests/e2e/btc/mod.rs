@@ -3,6 +3,7 @@
 use portcullis_tests::{Accounts, Application, Gateway, Launch, Login, Request, Response, System};
 use serde_json::Value;
 
+mod audit;
 mod auth;
 mod checklist;
 mod cors;
@@ -67,6 +68,13 @@ impl Behind {
         let gateway = more(launch(application.url())).start();
         let accounts = Accounts::at_root(&gateway);
         Self { gateway, accounts, _application: application }
+    }
+
+    /// The same after an orderly end and another start.
+    fn again(self, more: impl FnOnce(Launch) -> Launch) -> Self {
+        let gateway = more(self.gateway.stop()).start();
+        let accounts = Accounts::at_root(&gateway);
+        Self { gateway, accounts, ..self }
     }
 
     fn send(&self, request: &Request) -> Response {

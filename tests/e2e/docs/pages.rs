@@ -4,9 +4,10 @@ use super::blocks::{Block, Page, page, pages};
 use super::session::Session;
 
 /// The tests below; a page without one fails `every_page_has_its_test`.
-const TESTED: [&str; 9] = [
+const TESTED: [&str; 10] = [
     "README.md",
     "docs/accounts.md",
+    "docs/audit.md",
     "docs/configuration.md",
     "docs/differences.md",
     "docs/logs.md",
@@ -92,6 +93,11 @@ fn running() {
 #[test]
 fn accounts() {
     follow(&page("docs/accounts.md"));
+}
+
+#[test]
+fn the_audit_log() {
+    follow(&page("docs/audit.md"));
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! E-LOG: the events of the guide, with its fields.
 
-use portcullis_tests::{Connection, Gateway, Request, Upstream, until};
+use portcullis_tests::{Accounts, Connection, Gateway, Request, Upstream, until};
 use serde_json::Value;
 
 use super::{Visitor, generate, generous};
@@ -90,4 +90,35 @@ fn e_log_03_suspicious_activity_is_an_event_with_its_reason() {
     );
     assert!(suspicious["details"].as_str().unwrap().starts_with("Suspicious activity: "), "{suspicious}");
     assert_eq!(upstream.count(), 0);
+}
+
+#[test]
+fn e_log_04_who_asks_most_is_shown_first() {
+    let upstream = Upstream::ok();
+    let gateway = generous(&upstream).start();
+    let accounts = Accounts::of(&gateway);
+    let (busy, other) = (Visitor::new(&gateway, "busy"), Visitor::new(&gateway, "other"));
+    let root = gateway.user(&accounts, "root", "admin").access;
+    for _ in 0..30 {
+        busy.sign(generate()).send_to(gateway.address());
+    }
+    for _ in 0..7 {
+        other.sign(Request::get("/user/profile")).send_to(gateway.address());
+    }
+    let top = |query: &str| {
+        let shown = accounts.done(&accounts.get(&format!("/admin/limits/top{query}")).bearer(&root));
+        shown["top"].as_array().unwrap().clone()
+    };
+    let shown = until("all of them", || {
+        let shown = top("");
+        (shown.iter().filter(|it| it["requests"] == 30 || it["requests"] == 7).count() == 2).then_some(shown)
+    });
+    assert!(shown.len() <= 10, "{shown:?}");
+    assert!(shown[0]["identifier"].as_str().unwrap().starts_with("busy:"), "{shown:?}");
+    assert!(shown[0]["identifier"].as_str().unwrap().contains("/playlist/generate"), "{shown:?}");
+    assert_eq!(shown[0]["requests"], 30);
+    assert!(shown[0]["last_request"].as_str().is_some_and(|at| at.ends_with('Z')), "{shown:?}");
+    let requests: Vec<_> = shown.iter().map(|it| it["requests"].as_u64().unwrap()).collect();
+    assert!(requests.is_sorted_by(|one, next| one >= next), "{requests:?}");
+    assert_eq!(top("?limit=1").len(), 1);
 }

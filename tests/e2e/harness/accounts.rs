@@ -58,6 +58,11 @@ impl Accounts {
         Self { source: Some(source.into()), ..self }
     }
 
+    /// Where the gateway listens.
+    pub fn connection_address(&self) -> SocketAddr {
+        self.address
+    }
+
     /// The path of an endpoint.
     pub fn path(&self, endpoint: &str) -> String {
         format!("{}{endpoint}", self.prefix)

@@ -3,6 +3,7 @@
 use portcullis_tests::{Launch, Request, Upstream, assert_reached, assert_refused, await_warning, warned};
 
 mod application;
+mod audit;
 mod checklist;
 mod commands;
 mod env;

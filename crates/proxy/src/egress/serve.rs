@@ -318,6 +318,7 @@ impl Call {
 
     fn record(&self, status: u16, denial: Option<&'static str>, bytes_in: u64, bytes_out: u64) {
         self.office.recorder.borrow_mut().access(&AccessRecord {
+            verdict: None,
             unix_ms: self.unix_ms,
             subject: self.subject(),
             status,

@@ -223,7 +223,7 @@ fn decide_head(
     let upstream = match route.target {
         Target::Upstream(index) | Target::Inside(index) => index,
         Target::Own(own) => {
-            let reply = own::answer(own, core, local);
+            let reply = own::answer(own, core, local, ctx.client.address);
             return answered(ctx, reply, None, facts, false);
         }
     };

@@ -93,7 +93,7 @@ async fn answer_to(
     let upstream = match route.target {
         Target::Upstream(index) | Target::Inside(index) => index,
         Target::Own(own) => {
-            let reply = own::answer(own, &core, &local);
+            let reply = own::answer(own, &core, &local, record.ctx.client.address);
             return ours(&local, reply, record, None, false);
         }
     };

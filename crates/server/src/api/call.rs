@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use http::HeaderMap;
+use jiff::Timestamp;
 use portcullis_core::{Field, Head, Id, Upgrade};
 use portcullis_gate::validate;
 use serde::de::DeserializeOwned;
@@ -14,7 +15,7 @@ use super::caller::{Caller, Proven};
 use super::endpoints::Endpoint;
 use super::refusal::Refusal;
 use super::service::Live;
-use super::shape::Takes;
+use super::shape::{self, Kind, Takes};
 
 /// How many entries a page of a list has where nobody says.
 const PAGE: u32 = 100;
@@ -33,6 +34,8 @@ pub struct Call {
     /// The parameters of the path, decoded.
     params: Vec<(String, String)>,
     page: Page,
+    /// What else the query says.
+    query: Vec<(&'static str, String)>,
     body: Option<Map<String, Value>>,
 }
 
@@ -66,7 +69,10 @@ impl Call {
         now_ms: i64,
         live: Arc<Live>,
     ) -> Result<Self, Refusal> {
-        let names = if endpoint.pages.is_some() { vec!["limit".into(), "after".into()] } else { Vec::new() };
+        let mut names: Vec<Box<str>> = endpoint.query.iter().map(|field| field.name.into()).collect();
+        if endpoint.pages.is_some() {
+            names.extend(["limit".into(), "after".into()]);
+        }
         let rules = validate::Config {
             query: Some(validate::Query { names: Some(names), ..validate::Query::default() }),
             body: (endpoint.method != "GET").then(|| endpoint.takes.rules()),
@@ -76,8 +82,9 @@ impl Call {
             .and_then(|()| rules.judge_body(sent.body))
             .map_err(|found| Refusal::invalid(&found))?;
         let page = page(endpoint, sent.query.unwrap_or_default())?;
+        let query = query(endpoint.query, sent.query.unwrap_or_default())?;
         let body = if endpoint.method == "GET" { None } else { body(&endpoint.takes, sent.body)? };
-        Ok(Self { caller, now_ms, live, params, page, body })
+        Ok(Self { caller, now_ms, live, params, page, query, body })
     }
 
     /// The body. It was judged; that it cannot be read now is a fault of ours.
@@ -94,6 +101,21 @@ impl Call {
     /// The page of a list that is asked for.
     pub fn page(&self) -> &Page {
         &self.page
+    }
+
+    /// A parameter of the query, judged.
+    pub fn asked(&self, name: &str) -> Option<&str> {
+        self.query.iter().find(|(known, _)| *known == name).map(|(_, value)| value.as_str())
+    }
+
+    /// One that is a whole number.
+    pub fn asked_number(&self, name: &str) -> Option<i64> {
+        self.asked(name)?.parse().ok()
+    }
+
+    /// One that is a moment, in milliseconds since 1970.
+    pub fn asked_moment(&self, name: &str) -> Option<i64> {
+        Some(self.asked(name)?.parse::<Timestamp>().ok()?.as_millisecond())
     }
 
     /// Who asks, where the endpoint asks for that.
@@ -180,9 +202,7 @@ fn page(endpoint: &Endpoint, query: &str) -> Result<Page, Refusal> {
             return Err(wrong(&name, "there more than once".to_owned()));
         }
         if name == "limit" {
-            // Digits alone: `+1` is a blank and a digit, and no client means it.
-            let digits = !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit());
-            let number = value.parse::<u32>().ok().filter(|_| digits);
+            let number = value.parse::<u32>().ok().filter(|_| is_digits(&value));
             page.limit = number
                 .filter(|number| (1..=LARGEST_PAGE).contains(number))
                 .ok_or_else(|| wrong("limit", format!("not a whole number from 1 to {LARGEST_PAGE}")))?;
@@ -195,6 +215,43 @@ fn page(endpoint: &Endpoint, query: &str) -> Result<Page, Refusal> {
         seen.push(name);
     }
     Ok(page)
+}
+
+/// Digits alone: `+1` is a blank and a digit, and no client means it.
+fn is_digits(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// The parameters that an endpoint knows; that there is no other was judged.
+fn query(fields: &'static [shape::Field], query: &str) -> Result<Vec<(&'static str, String)>, Refusal> {
+    let mut said: Vec<(&'static str, String)> = Vec::new();
+    if fields.is_empty() {
+        return Ok(said);
+    }
+    for (name, value) in form_urlencoded::parse(query.as_bytes()) {
+        let wrong = |detail: String| {
+            Err(Refusal::invalid_places(vec![json!({ "parameter": &*name, "detail": detail })]))
+        };
+        let Some(field) = fields.iter().find(|field| field.name == name) else { continue };
+        if said.iter().any(|(known, _)| *known == field.name) {
+            return wrong("there more than once".to_owned());
+        }
+        let detail = match field.kind {
+            Kind::Integer(least, most) => {
+                let number = value.parse::<i64>().ok().filter(|_| is_digits(&value));
+                let fits = number.is_some_and(|number| (least..=most).contains(&number));
+                (!fits).then(|| format!("not a whole number from {least} to {most}"))
+            }
+            Kind::Moment => value.parse::<Timestamp>().err().map(|_| "not a moment".to_owned()),
+            Kind::Text(form) => form.judge(&value),
+            _ => Some("not to be given here".to_owned()),
+        };
+        if let Some(detail) = detail {
+            return wrong(detail);
+        }
+        said.push((field.name, value.into_owned()));
+    }
+    Ok(said)
 }
 
 fn body(takes: &Takes, bytes: &[u8]) -> Result<Option<Map<String, Value>>, Refusal> {
@@ -310,6 +367,41 @@ mod tests {
             assert_eq!(refused("all_keys", Some(query), None, "").0, 422, "{query}");
         }
         assert_eq!(refused("login", Some("debug=1"), JSON, "{}").0, 422);
+    }
+
+    #[test]
+    fn b_aud_06_what_is_asked_of_the_log_is_judged() {
+        let ask = |id, query| read(id, Some(query), None, "");
+        let call = ask("audit_log", "limit=5&before=9&event=auth_attempt&user=bob&from=2026-01-02T03:04:05Z")
+            .unwrap();
+        assert_eq!((call.asked_number("limit"), call.asked_number("before")), (Some(5), Some(9)));
+        assert_eq!((call.asked("event"), call.asked("to")), (Some("auth_attempt"), None));
+        assert_eq!(call.asked_moment("from"), Some(1_767_323_045_000));
+        for query in [
+            "limit=0",
+            "limit=1001",
+            "limit=-1",
+            "limit=ten",
+            "limit=",
+            "limit=1.0",
+            "limit=+1",
+            "limit=1&limit=2",
+            "before=0",
+            "before=x",
+            "event=Auth",
+            "event=",
+            "user=",
+            "from=yesterday",
+            "to=2026-13-01T00:00:00Z",
+            "hours=1",
+            "after=1",
+        ] {
+            assert_eq!(refused("audit_log", Some(query), None, "").0, 422, "{query}");
+        }
+        for query in ["hours=0", "hours=721", "hours=day", "hours=24&hours=24", "limit=1"] {
+            assert_eq!(refused("metrics", Some(query), None, "").0, 422, "{query}");
+        }
+        assert_eq!(ask("metrics", "hours=24").unwrap().asked_number("hours"), Some(24));
     }
 
     #[test]

@@ -3,22 +3,26 @@
 use std::panic::AssertUnwindSafe;
 use std::rc::Rc;
 use std::sync::{Arc, Weak};
+use std::time::Instant;
 
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
 use hyper::body::Incoming;
+use portcullis_accounts::AccountError;
 use portcullis_core::identity::ADMIN;
 
 use super::answer::Answer;
 use super::call::{Call, Sent};
 use super::caller::Caller;
-use super::endpoints::{Access, Endpoint, Gives, MAX_BODY, Work};
+use super::endpoints::{Access, Act, Endpoint, Gives, MAX_BODY, Work};
 use super::live::Found;
 use super::pool::Unworked;
 use super::record::{self, Asked};
 use super::refusal::Refusal;
-use super::service::{Live, Room};
+use super::sent;
+use super::service::{Live, Room, State};
+use crate::audit::Audit;
 
 /// Seconds after which a pool that is full has worked off what waits, more or less.
 const PASSWORDS_BUSY_S: u64 = 5;
@@ -61,6 +65,7 @@ async fn attend(
     caller: Caller,
     request: Request<Incoming>,
 ) -> Result<Answer, Refusal> {
+    let since = Instant::now();
     let (head, body) = request.into_parts();
     // Whatever the answer is: on a connection with half a request nothing can follow.
     let body = whole(body).await?;
@@ -69,8 +74,16 @@ async fn attend(
         Found::OtherMethods(methods) => return Err(Refusal::method_not_allowed(methods)),
         Found::Nothing => return Err(Refusal::not_found()),
     };
-    let path = head.uri.path().to_owned();
     let now_ms = jiff::Timestamp::now().as_millisecond();
+    let noted = Arc::new(Noted {
+        path: head.uri.path().to_owned(),
+        pattern: live.pattern_of(endpoint).to_owned(),
+        data: room.audit().and_then(|_| {
+            let shapes: Vec<_> = endpoint.takes.shapes().collect();
+            sent::Sent { shapes: &shapes, body: &body }.redacted()
+        }),
+        since,
+    });
     let read = may_have(endpoint, &caller).and_then(|()| {
         let sent = Sent { query: head.uri.query(), fields: &head.headers, body: &body };
         Call::read(endpoint, &sent, caller.clone(), params, now_ms, Arc::clone(live))
@@ -78,18 +91,57 @@ async fn attend(
     let call = match read {
         Ok(call) => Arc::new(call),
         Err(refusal) => {
-            let asked = Asked { endpoint, caller: &caller, named: None, path: &path, now_ms };
+            let asked = noted.asked(endpoint, &caller, None, now_ms);
             record::refused(&mut **room.recorder.borrow_mut(), &asked, &refusal);
+            room.tell(&asked, Err(&refusal), &noted, false);
             return Err(refusal);
         }
     };
     // An act that was begun is recorded, also when whoever asked for it has hung up. One that was not begun by
     // then is left undone.
     let asker = Arc::new(());
-    let work = act(Rc::clone(room), endpoint, call, path, Arc::downgrade(&asker));
+    let work = act(Rc::clone(room), endpoint, call, noted, Arc::downgrade(&asker));
     let outcome = tokio::task::spawn_local(work).await;
     drop(asker);
     outcome.unwrap_or_else(|error| Err(Refusal::internal(error)))
+}
+
+/// What is kept of a request for its records.
+struct Noted {
+    path: String,
+    pattern: String,
+    /// The body, redacted, where the audit log is written.
+    data: Option<String>,
+    since: Instant,
+}
+
+impl Noted {
+    fn asked<'a>(
+        &'a self,
+        endpoint: &'a Endpoint,
+        caller: &'a Caller,
+        named: Option<&'a str>,
+        now_ms: i64,
+    ) -> Asked<'a> {
+        Asked { endpoint, caller, named, path: &self.path, pattern: &self.pattern, now_ms }
+    }
+}
+
+impl Room {
+    /// The audit log, where it is written.
+    fn audit(&self) -> Option<&Audit> {
+        self.state.audit.as_ref().filter(|audit| audit.is_kept())
+    }
+
+    /// Tells the audit log what came of a request, unless that is all it will see by itself.
+    fn tell(&self, asked: &Asked<'_>, outcome: Result<&Answer, &Refusal>, noted: &Noted, recorded: bool) {
+        let Some(audit) = self.audit() else { return };
+        if asked.endpoint.act == Act::Reads && outcome.is_ok() {
+            return;
+        }
+        let tale = record::tale(asked, outcome, noted.data.as_deref(), recorded);
+        audit.tell(&asked.caller.request_id, asked.caller.address(), tale);
+    }
 }
 
 async fn whole(body: Incoming) -> Result<Bytes, Refusal> {
@@ -108,13 +160,16 @@ async fn act(
     room: Rc<Room>,
     endpoint: &'static Endpoint,
     call: Arc<Call>,
-    path: String,
+    noted: Arc<Noted>,
     asker: Weak<()>,
 ) -> Result<Answer, Refusal> {
-    let outcome = work(&room, endpoint, &call, asker).await;
-    let outcome = outcome.and_then(|answer| as_documented(endpoint, answer));
-    let named = call.said("username");
-    let asked = Asked { endpoint, caller: &call.caller, named, path: &path, now_ms: call.now_ms };
+    let outcome = work(&room, endpoint, &call, &noted, asker).await;
+    let (outcome, recorded) = match outcome {
+        Ok((answer, recorded)) => (as_documented(endpoint, answer), recorded),
+        Err(refusal) => (Err(refusal), false),
+    };
+    let asked = noted.asked(endpoint, &call.caller, call.said("username"), call.now_ms);
+    room.tell(&asked, outcome.as_ref(), &noted, recorded);
     let mut recorder = room.recorder.borrow_mut();
     match &outcome {
         Ok(answer) => record::done(&mut **recorder, &asked, answer.status(), &answer.details),
@@ -159,26 +214,52 @@ fn may_have(endpoint: &Endpoint, caller: &Caller) -> Result<(), Refusal> {
     }
 }
 
+/// Does the work, and says beside its answer whether that stands in the audit log already.
 async fn work(
     room: &Room,
     endpoint: &'static Endpoint,
     call: &Arc<Call>,
+    noted: &Arc<Noted>,
     asker: Weak<()>,
-) -> Result<Answer, Refusal> {
+) -> Result<(Answer, bool), Refusal> {
     let (pool, busy_s) = match endpoint.work {
         Work::Here => {
             let act = AssertUnwindSafe(|| (endpoint.handler)(&room.state, call));
-            return std::panic::catch_unwind(act).unwrap_or_else(|_| Err(Refusal::internal("a panic")));
+            let outcome = std::panic::catch_unwind(act).unwrap_or_else(|_| Err(Refusal::internal("a panic")));
+            return outcome.map(|answer| (answer, false));
         }
         Work::Store => (&room.storing, STORE_BUSY_S),
         Work::Password => (&room.hashing, PASSWORDS_BUSY_S),
     };
-    let (state, call) = (Arc::clone(&room.state), Arc::clone(call));
-    match pool.run(asker, move || (endpoint.handler)(&state, &call)).await {
+    let (state, call, noted) = (Arc::clone(&room.state), Arc::clone(call), Arc::clone(noted));
+    let work = move || {
+        let answer = (endpoint.handler)(&state, &call)?;
+        let recorded = write_down(&state, endpoint, &call, &noted, &answer)?;
+        Ok((answer, recorded))
+    };
+    match pool.run(asker, work).await {
         Ok(outcome) => outcome,
         Err(Unworked::Full | Unworked::Late) => Err(Refusal::too_busy(busy_s)),
         // Nobody reads this.
         Err(Unworked::Withdrawn) => Err(Refusal::new(408, "request-timeout", "The client has gone")),
         Err(error @ Unworked::Broken) => Err(Refusal::internal(error)),
     }
+}
+
+/// A change is answered when its record is durable. Where that cannot be, whoever asked is told: the change was made,
+/// and its record is kept as any other.
+fn write_down(
+    state: &State,
+    endpoint: &Endpoint,
+    call: &Call,
+    noted: &Noted,
+    answer: &Answer,
+) -> Result<bool, Refusal> {
+    let Some(audit) = state.audit.as_ref().filter(|audit| audit.is_kept()) else { return Ok(false) };
+    if endpoint.act != Act::Changes {
+        return Ok(false);
+    }
+    let asked = noted.asked(endpoint, &call.caller, call.said("username"), call.now_ms);
+    let record = record::of_change(&asked, answer, noted.data.clone(), noted.since);
+    audit.write(record).map(|()| true).map_err(|error| AccountError::from(error).into())
 }

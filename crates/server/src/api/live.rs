@@ -48,6 +48,8 @@ pub struct Live {
     table: RouteTable,
     /// In the order of the patterns of `table`.
     endpoints: Vec<&'static Endpoint>,
+    /// What the patterns are called, which is what the gate calls its routes.
+    patterns: Vec<String>,
 }
 
 /// Places at which endpoints cannot stand.
@@ -75,8 +77,9 @@ pub enum Found {
 impl Live {
     /// Makes settings ready.
     pub fn new(settings: Settings) -> Result<Self, Misplaced> {
-        let (mut patterns, mut placed) = (Vec::new(), Vec::new());
+        let (mut patterns, mut placed, mut names) = (Vec::new(), Vec::new(), Vec::new());
         for (text, endpoint) in endpoints::placed(&settings.places) {
+            names.push(text.clone());
             patterns.push(text.parse().map_err(|error| Misplaced::Path(text, error))?);
             placed.push(endpoint);
         }
@@ -89,7 +92,14 @@ impl Live {
             page: page.into(),
             table: RouteTable::build(patterns)?,
             endpoints: placed,
+            patterns: names,
         })
+    }
+
+    /// What the gate calls the route to an endpoint.
+    pub(super) fn pattern_of(&self, endpoint: &Endpoint) -> &str {
+        let at = self.endpoints.iter().position(|placed| placed.id == endpoint.id);
+        at.and_then(|at| self.patterns.get(at)).map_or("", String::as_str)
     }
 
     /// Where a request leads. The table is the gate's own kind: both read a path in the same way.

@@ -21,11 +21,13 @@ mod page;
 mod pool;
 mod record;
 mod refusal;
+mod sent;
 mod service;
 mod sessions;
 mod shape;
 mod totp;
 
+pub use bodies::recorded::audit_json;
 pub use endpoints::Places;
 pub use live::{Cookie, Live, Misplaced, Settings};
 pub use openapi::document;

@@ -81,8 +81,8 @@ pub fn document(places: &Places, roles: &[String]) -> String {
     for status in REFUSALS.into_iter().chain([401]) {
         components.responses.insert(name_of(status), RefOr::T(refusal(status)));
     }
-    let description = "Who may come: users, tokens, API keys, sessions and devices. Every refusal is a problem \
-        document (RFC 9457), or what the configuration says instead.";
+    let description = "Who may come (users, tokens, API keys, sessions and devices) and what they did. Every \
+        refusal is a problem document (RFC 9457), or what the configuration says instead.";
     let document = OpenApiBuilder::new()
         .info(
             InfoBuilder::new()
@@ -171,6 +171,10 @@ fn parameters(endpoint: &Endpoint) -> Vec<Parameter> {
         let about = "Where the page begins: `next` of the page before";
         all.push(parameter("after", ParameterIn::Query, Required::False, about, text(after, false, "")));
     }
+    all.extend(endpoint.query.iter().map(|field| {
+        let schema = value(field.kind, false, "");
+        parameter(field.name, ParameterIn::Query, Required::False, field.about, schema)
+    }));
     all
 }
 
@@ -321,6 +325,7 @@ fn value(kind: Kind, null: bool, about: &str) -> Schema {
                 object.maximum(Some(most as f64)).build().into()
             }
         }
+        Kind::Number => plain(Type::Number).build().into(),
         Kind::Boolean => plain(Type::Boolean).build().into(),
         Kind::Yes => plain(Type::Boolean).enum_values(Some([true])).build().into(),
         Kind::Texts(form, most) => list(text(form, false, ""), most, null, about),

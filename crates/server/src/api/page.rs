@@ -10,7 +10,7 @@ use super::endpoints::{self, Access, Endpoint, Gives, Group, Places};
 use super::openapi;
 use super::refusal::Refusal;
 use super::service::State;
-use super::shape::{Field, Kind, Shape};
+use super::shape::{Field, Kind};
 
 const STYLE: &str = include_str!("page.css");
 /// Nothing of elsewhere, nothing inline, in no frame.
@@ -75,11 +75,14 @@ fn write(endpoint: &Endpoint, places: &Places, out: &mut String) {
     if endpoint.pages.is_some() {
         out.push_str("<p>Query: <code>limit</code> (1 to 1000), <code>after</code> (<code>next</code> of the page before).</p>\n");
     }
+    if !endpoint.query.is_empty() {
+        table("Query", endpoint.query, out);
+    }
     for shape in endpoint.takes.shapes() {
-        table("Takes", shape, out);
+        table("Takes", shape.fields, out);
     }
     match endpoint.gives {
-        Gives::Json(shape) => table(&format!("Gives {}", endpoint.status), shape, out),
+        Gives::Json(shape) => table(&format!("Gives {}", endpoint.status), shape.fields, out),
         Gives::Nothing => {
             let _ = writeln!(out, "<p>Gives {}, without a body.</p>", endpoint.status);
         }
@@ -98,9 +101,9 @@ fn who(endpoint: &Endpoint) -> String {
     }
 }
 
-fn table(caption: &str, shape: &Shape, out: &mut String) {
+fn table(caption: &str, fields: &[Field], out: &mut String) {
     let _ = writeln!(out, "<table>\n<caption>{caption}</caption>");
-    for field in shape.fields {
+    for field in fields {
         let optional = if field.required { "" } else { ", may be left out" };
         let _ = writeln!(
             out,
@@ -118,6 +121,7 @@ fn kind(field: &Field) -> String {
         Kind::Text(form) => format!("text: {}, {} to {} characters", form.is, form.length.0, form.length.1),
         Kind::Integer(least, i64::MAX) => format!("a whole number from {least}"),
         Kind::Integer(least, most) => format!("a whole number from {least} to {most}"),
+        Kind::Number => "a number".to_owned(),
         Kind::Boolean => "true or false".to_owned(),
         Kind::Yes => "true".to_owned(),
         Kind::Texts(_, most) => format!("a list of at most {most} texts"),

@@ -19,6 +19,8 @@ use portcullis_proxy::Inside;
 use tokio::sync::{mpsc, watch};
 use tokio::task::LocalSet;
 
+use crate::audit::Audit;
+
 use super::exchange;
 pub use super::live::{Live, Misplaced, Settings};
 use super::pool::{Pool, Size};
@@ -35,6 +37,8 @@ const MOST_FIELDS: usize = 512;
 pub struct State {
     /// The accounts.
     pub accounts: Arc<Accounts>,
+    /// The audit log.
+    pub audit: Option<Audit>,
 }
 
 /// What the service is started with.

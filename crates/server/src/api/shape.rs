@@ -34,6 +34,8 @@ pub enum Kind {
     Text(&'static Form),
     /// A whole number within these bounds.
     Integer(i64, i64),
+    /// A number that need not be whole. In answers.
+    Number,
     /// `true` or `false`.
     Boolean,
     /// `true`, and nothing else.
@@ -184,7 +186,7 @@ impl Kind {
     fn gate_s(self) -> validate::Kind {
         match self {
             Kind::Text(_) | Kind::Moment => validate::Kind::String,
-            Kind::Integer(..) => validate::Kind::Number,
+            Kind::Integer(..) | Kind::Number => validate::Kind::Number,
             Kind::Boolean | Kind::Yes => validate::Kind::Boolean,
             _ => validate::Kind::Any,
         }
@@ -206,6 +208,8 @@ impl Kind {
                 Some(number) if (least..=most).contains(&number) => {}
                 _ => other(&format!("a whole number from {least} to {most}")),
             },
+            Kind::Number if value.is_number() => {}
+            Kind::Number => other("a number"),
             Kind::Boolean if value.is_boolean() => {}
             Kind::Boolean => other("true or false"),
             Kind::Yes if *value == Value::Bool(true) => {}

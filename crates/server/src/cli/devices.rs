@@ -58,6 +58,7 @@ fn act(args: &Args) -> Result<()> {
         Act::Remove { id } => {
             let id: Id = id.parse().with_context(|| format!("`{id}`"))?;
             let ended = opened.store.remove_device(id)?;
+            opened.record("remove_device_of", &format!("device {id}"))?;
             super::print(&format!("device {id} is removed; {} sessions ended\n", ended.len()));
             Ok(())
         }

@@ -98,6 +98,7 @@ fn act(args: &Args) -> Result<()> {
                 expires_ms: expires.map(|lives| now_ms.saturating_add_unsigned(lives.as_millis() as u64)),
             };
             let (key, made) = opened.accounts.create_key(owner.id, new, now_ms)?;
+            opened.record("create_key_of", &format!("key {} of user {}", made.id, owner.name))?;
             print_fresh(&key, &made, *json);
         }
         Act::List { user, json } => {
@@ -111,6 +112,7 @@ fn act(args: &Args) -> Result<()> {
             let old = find(&opened, id)?;
             let overlap_ms = i64::try_from(overlap.as_millis()).unwrap_or(i64::MAX);
             let (key, made) = opened.accounts.rotate_key(None, old.id, overlap_ms, now_ms)?;
+            opened.record("rotate_key_of", &format!("key {} in place of {}", made.id, old.id))?;
             print_fresh(&key, &made, *json);
             if !json {
                 let used = table::moment(old.last_used_ms);
@@ -121,6 +123,7 @@ fn act(args: &Args) -> Result<()> {
         Act::Revoke { id } => {
             let key = find(&opened, id)?;
             opened.accounts.revoke_key(None, key.id, now_ms)?;
+            opened.record("revoke_key_of", &format!("key {}", key.id))?;
             super::print(&format!("key {} ({}) is revoked\n", key.id, key.name));
         }
     }

@@ -1,5 +1,6 @@
 //! The command line: one file for each command, with its arguments, its example and what it prints.
 
+pub mod audit;
 pub mod check;
 pub mod completions;
 pub mod config;
@@ -59,6 +60,8 @@ pub enum Command {
     Sessions(sessions::Args),
     /// Devices of users: list, remove
     Devices(devices::Args),
+    /// The audit log: list, tail, verify, export
+    Audit(audit::Args),
     /// Make a fresh secret
     Generate(generate::Args),
     /// The configuration: what is in force, its schema, its environment names
@@ -80,6 +83,7 @@ pub fn execute(command: Command) -> ExitCode {
         Command::Keys(args) => keys::execute(&args),
         Command::Sessions(args) => sessions::execute(&args),
         Command::Devices(args) => devices::execute(&args),
+        Command::Audit(args) => audit::execute(&args),
         Command::Generate(args) => generate::execute(&args),
         Command::Config(args) => config::execute(&args),
         Command::Completions(args) => completions::execute(&args),

@@ -63,7 +63,9 @@ fn act(args: &Args) -> Result<()> {
             list(&opened, &sessions, *json)
         }
         Act::Revoke { user: Some(name), .. } => {
-            let ended = opened.store.end_sessions_of(opened.user(name)?.id)?;
+            let user = opened.user(name)?;
+            let ended = opened.store.end_sessions_of(user.id)?;
+            opened.record("end_session_of", &format!("{} sessions of user {}", ended.len(), user.name))?;
             super::print(&format!("{} sessions of {name} ended\n", ended.len()));
             Ok(())
         }
@@ -73,6 +75,7 @@ fn act(args: &Args) -> Result<()> {
             if !opened.store.end_session(id)? {
                 bail!("there is no session {id}; `portcullis sessions list` shows them");
             }
+            opened.record("end_session_of", &format!("session {id}"))?;
             super::print(&format!("session {id} ended\n"));
             Ok(())
         }

@@ -100,6 +100,7 @@ fn act(args: &Args) -> Result<()> {
         Act::Add { name, role, email, password_stdin, json } => {
             let password = new_password(*password_stdin)?;
             let user = accounts.add_user(name, email.as_deref(), role, Some(&password), now_ms)?;
+            opened.record("add_user", &format!("user {} with the role {}", user.name, user.role))?;
             if *json {
                 super::print_json(&shown(&user));
             } else {
@@ -109,34 +110,46 @@ fn act(args: &Args) -> Result<()> {
         Act::List { json } => list(&opened, *json)?,
         Act::Show { name, json } => show(&opened, &named(name)?, *json)?,
         Act::Role { name, role } => {
-            accounts.set_role(named(name)?.id, role, now_ms)?;
+            let user = named(name)?;
+            accounts.set_role(user.id, role, now_ms)?;
+            opened.record("change_user", &format!("user {}, role {role}", user.name))?;
             super::print(&format!("{name} has the role {role} now\n"));
         }
         Act::Disable { name } => {
-            accounts.set_active(named(name)?.id, false, now_ms)?;
+            let user = named(name)?;
+            accounts.set_active(user.id, false, now_ms)?;
+            opened.record("change_user", &format!("user {}, disabled", user.name))?;
             super::print(&format!("{name} may no longer come\n"));
         }
         Act::Enable { name } => {
-            accounts.set_active(named(name)?.id, true, now_ms)?;
+            let user = named(name)?;
+            accounts.set_active(user.id, true, now_ms)?;
+            opened.record("change_user", &format!("user {}, enabled", user.name))?;
             super::print(&format!("{name} may come again\n"));
         }
         Act::ResetPassword { name, password_stdin } => {
             let user = named(name)?;
             let password = new_password(*password_stdin)?;
             accounts.reset_password(user.id, &password, now_ms)?;
+            opened.record("reset_password", &format!("user {}", user.name))?;
             super::print(&format!("{name} has another password; its tokens and sessions ended\n"));
         }
         Act::Revoke { name } => {
-            accounts.revoke_all(named(name)?.id, now_ms)?;
+            let user = named(name)?;
+            accounts.revoke_all(user.id, now_ms)?;
+            opened.record("revoke_user", &format!("user {}", user.name))?;
             super::print(&format!("every token, session and API key of {name} ended\n"));
         }
         Act::Delete { name } => {
-            accounts.delete_user(named(name)?.id, now_ms)?;
+            let user = named(name)?;
+            accounts.delete_user(user.id, now_ms)?;
+            opened.record("delete_user", &format!("user {}", user.name))?;
             super::print(&format!("{name} is removed\n"));
         }
         Act::Import { file } => {
             let text = std::fs::read_to_string(file).with_context(|| file.display().to_string())?;
             let count = opened.import(&text).with_context(|| file.display().to_string())?;
+            opened.record("import_users", &format!("{count} users"))?;
             super::print(&format!("{count} users made\n"));
         }
     }

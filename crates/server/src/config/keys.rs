@@ -123,6 +123,7 @@ pub const KEYS: &[Key] = &[
     key("log.format", K::Choice(&["text", "json"]), D::Computed("text in development, json in production"), "How a line looks"),
     key("log.file", K::Path, D::None, "A file beside stderr"),
     key("log.level", K::Choice(LEVELS), D::Text("info"), "The least important line that is written; security events always are"),
+    key("log.security", K::Bool, D::Bool(true), "Whether security events are written, to the log and to the audit log"),
     key("log.rotate", K::Size, D::Text("100 MB"), "Size at which the file is put aside"),
     key("log.keep", K::Duration, D::Text("7d"), "How long files that were put aside are kept"),
 
@@ -167,6 +168,13 @@ pub const KEYS: &[Key] = &[
 
     key("store.url", K::StoreUrl, D::Text("sqlite:portcullis.db"), "Where accounts are kept: `sqlite:PATH`, `postgres://…`, or `env:NAME` of one. This section, as any of `auth.passwords`, `tokens`, `sessions`, `devices`, `attempts`, `lockout`, `keys` and `registration`, has the gateway keep accounts"),
     key("store.encryption_key", K::Secret, D::None, "Encrypts the store: 32 bytes in base64 or hexadecimal, or a passphrase; production asks for one with SQLite"),
+
+    key("audit.enabled", K::Bool, D::Computed("true where accounts are kept or `audit.url` stands"), "Whether every request, security event and change of an account is recorded in the audit log"),
+    key("audit.retention", K::Duration, D::Text("90d"), "How old a record may get before it is removed"),
+    key("audit.on_full", K::Choice(&["drop", "wait"]), D::Text("drop"), "What happens while the store takes no more records: they are counted and lost, or requests wait"),
+    key("audit.buffer", K::Size, D::Text("32 MiB"), "How much may wait for the store, in all; each core has its part"),
+    key("audit.url", K::StoreUrl, D::None, "A store of its own for the audit log, beside that of accounts or without one: `sqlite:PATH`, `postgres://…`, or `env:NAME` of one"),
+    key("audit.encryption_key", K::Secret, D::None, "Encrypts that store; production asks for it with SQLite"),
 
     key("roles.*.limit", K::Limits, D::None, "What everybody of that role has, `per user` where it does not say: one rate or a list. Rights grow in the order in which roles are written: free, premium, own ones, admin"),
 
@@ -248,6 +256,8 @@ pub const KEYS: &[Key] = &[
 
     key("endpoints.prefix", K::Text, D::Text("/portcullis"), "Where the gateway's own endpoints stand"),
     key("endpoints.health", K::PathOrOff, D::Text("/health"), "Whether the gateway is up; `false` for none"),
+    key("endpoints.metrics", K::PathOrOff, D::None, "Counters for Prometheus; without a path there are none"),
+    key("endpoints.metrics_readers", K::Networks, D::List(&[]), "Who may read them beside this machine; everybody else is answered 404"),
     key("endpoints.auth", K::PathOrOff, D::Text("/auth"), "Registration, login, tokens, keys, devices and sessions, where accounts are kept; `false` for none"),
     key("endpoints.admin", K::PathOrOff, D::Text("/admin"), "Users, keys, sessions and devices of others, for admins, where accounts are kept; `false` for none"),
     key("endpoints.docs", K::PathOrOff, D::Text("/docs"), "What these endpoints take and give, with `/openapi.json`, where accounts are kept; `false` for none"),
@@ -271,7 +281,6 @@ pub const LATER: &[&str] = &[
     "limits[].counting",
     "routes[].patterns",
     "routes[].body.schema",
-    "endpoints.metrics",
     "endpoints.console",
     "upstreams.*.tls",
 ];

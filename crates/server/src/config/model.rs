@@ -34,6 +34,7 @@ pub struct Config {
     /// Index of the upstream of routes that name none.
     pub default_upstream: usize,
     pub log: Log,
+    pub audit: Audit,
     pub auth: Auth,
     /// Who may come beside those with a shared secret; nothing: nobody else.
     pub accounts: Option<Accounts>,
@@ -148,9 +149,24 @@ pub struct Log {
     pub format: LogFormat,
     pub file: Option<PathBuf>,
     pub level: LogLevel,
+    /// Whether security events are written.
+    pub security: bool,
     /// Bytes at which the file is put aside.
     pub rotate: u64,
     pub keep: Duration,
+}
+
+/// What is recorded of every request.
+#[derive(Debug, Clone)]
+pub struct Audit {
+    /// Where it is true, there is a store to record in: one of its own, or that of the accounts.
+    pub enabled: bool,
+    pub retention: Duration,
+    /// Whether requests wait while the store takes no more records; else these are lost and counted.
+    pub waits: bool,
+    /// Bytes that may wait for the store.
+    pub buffer: u64,
+    pub store: Option<Store>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -364,6 +380,9 @@ pub struct Endpoints {
     pub prefix: String,
     /// Whole path, as the others; nothing: there is none.
     pub health: Option<String>,
+    pub metrics: Option<String>,
+    /// Who may read the metrics beside this machine.
+    pub metrics_readers: Vec<IpNet>,
     /// What people do about their own account: `/auth/login` and the like stand under it. This and the others
     /// need accounts.
     pub auth: Option<String>,

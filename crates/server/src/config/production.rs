@@ -3,7 +3,9 @@
 use portcullis_core::identity::Scheme;
 use portcullis_core::secret::{Flaw, Grade};
 
-use super::model::{Config, Credential, Environment, Listener, Origins, SecretSource, StoreUrl, TokenKeys};
+use super::model::{
+    Config, Credential, Environment, Listener, Origins, SecretSource, Store, StoreUrl, TokenKeys,
+};
 use super::origin::Origin;
 use super::profile;
 use super::{Loaded, Problem, Warning};
@@ -32,7 +34,9 @@ pub fn refusals(loaded: &Loaded) -> Vec<Problem> {
             );
         }
     }
-    refusals.extend(store(loaded));
+    let kept = config.accounts.iter().map(|accounts| (&accounts.store, "store.encryption_key"));
+    let own = config.audit.store.iter().map(|store| (store, "audit.encryption_key"));
+    refusals.extend(kept.chain(own).filter_map(|(store, key)| of_store(loaded, store, key)));
     for listener in exposed(config) {
         refusals.push(
             Problem::new(&listener.origin, format!("production refuses {} without TLS: everybody on the way reads and changes what passes", listener.address))
@@ -145,7 +149,9 @@ pub fn credentials(config: &Config) -> impl Iterator<Item = (String, &Credential
         let store = accounts.store.encryption_key.iter();
         signing.chain(store.map(|key| (key.words("the key of the store"), key)))
     });
-    shared.chain(kept)
+    let audit = config.audit.store.iter().filter_map(|store| store.encryption_key.as_ref());
+    let audit = audit.map(|key| (key.words("the key of the audit log's store"), key));
+    shared.chain(kept).chain(audit)
 }
 
 /// Whether anything is limited beside wrong credentials.
@@ -210,9 +216,8 @@ fn open_door(loaded: &Loaded) -> Vec<Problem> {
 }
 
 /// A store that whoever gets its file can read.
-fn store(loaded: &Loaded) -> Option<Problem> {
-    let store = &loaded.config.accounts.as_ref()?.store;
-    let name = name_of(&loaded.config, "store.encryption_key");
+fn of_store(loaded: &Loaded, store: &Store, key: &'static str) -> Option<Problem> {
+    let name = name_of(&loaded.config, key);
     match &store.url {
         StoreUrl::Sqlite(_) if store.encryption_key.is_none() => Some(
             Problem::new(&store.origin, format!("production refuses a store in clear: {name} is not set"))

@@ -209,6 +209,7 @@ fn computed(path: &str, config: &Config) -> Option<Json> {
         "auth.default" => Some(schemes(&config.auth.default)),
         "auth.sessions.cookie" => Some(json!(config.accounts.as_ref()?.sessions.cookie)),
         "auth.tokens.algorithm" => Some(json!(config.accounts.as_ref()?.tokens.algorithm.name())),
+        "audit.enabled" => Some(json!(config.audit.enabled)),
         "cors.enabled" => Some(json!(config.cors.enabled)),
         "log.format" => Some(json!(if config.log.format == LogFormat::Json { "json" } else { "text" })),
         "server.workers" => Some(json!(std::thread::available_parallelism().map_or(1, usize::from))),

@@ -347,6 +347,7 @@ mod tests {
         query: Some("server_seed=5f70bf18a086007016e948b04aed3b82103a36bea41755b6cddfaf10ace3c6ef"),
         route: "GET /verify",
         user: None,
+        user_id: None,
         device: None,
         user_agent: Some("evil\r\nINFO forged \"line\" user@example.com"),
     };
@@ -371,6 +372,7 @@ mod tests {
             subject: subject(),
             status: 401,
             denial: Some("missing-credential"),
+            verdict: None,
             bytes_in: 1,
             bytes_out: 2,
             duration_us: 1234,
@@ -397,6 +399,7 @@ mod tests {
             subject: Subject { user_agent: Some(&agent), ..subject() },
             status: 200,
             denial: None,
+            verdict: None,
             bytes_in: 0,
             bytes_out: 0,
             duration_us: 0,

@@ -9,7 +9,7 @@ mod writer;
 
 use std::io;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -81,6 +81,8 @@ pub struct Settings {
     pub format: Format,
     /// The least important line.
     pub level: Level,
+    /// Whether security events are written.
+    pub security: bool,
     /// The file, if there is one.
     pub file: Option<FileSettings>,
 }
@@ -93,6 +95,7 @@ pub struct Log(Arc<Shared>);
 pub(crate) struct Shared {
     format: AtomicU8,
     level: AtomicU8,
+    security: AtomicBool,
     /// Access lines that could not be handed over.
     pub(crate) dropped: AtomicU64,
     sender: SyncSender<Message>,
@@ -116,6 +119,7 @@ impl Log {
         let shared = Shared {
             format: AtomicU8::new(settings.format as u8),
             level: AtomicU8::new(settings.level as u8),
+            security: AtomicBool::new(settings.security),
             dropped: AtomicU64::new(0),
             sender,
             thread: Mutex::new(Some(thread)),
@@ -123,10 +127,11 @@ impl Log {
         Ok(Self(Arc::new(shared)))
     }
 
-    /// Takes over what may change while running: format and level.
+    /// Takes over what may change while running: all but the file.
     pub fn follow(&self, settings: &Settings) {
         self.0.format.store(settings.format as u8, Ordering::Relaxed);
         self.0.level.store(settings.level as u8, Ordering::Relaxed);
+        self.0.security.store(settings.security, Ordering::Relaxed);
     }
 
     /// The recorder of one core.
@@ -196,6 +201,10 @@ impl Shared {
 
     pub(crate) fn level(&self) -> Level {
         Level::from_u8(self.level.load(Ordering::Relaxed))
+    }
+
+    pub(crate) fn writes_security(&self) -> bool {
+        self.security.load(Ordering::Relaxed)
     }
 
     /// Hands lines to the writer; gives them back when it cannot take them now.

@@ -76,6 +76,9 @@ impl CoreRecorder {
 
 impl Recorder for CoreRecorder {
     fn security(&mut self, event: &SecurityEvent<'_>) {
+        if !self.shared.writes_security() {
+            return;
+        }
         // A proven credential is worth a line where requests are; everything else is always written.
         if event.kind == (EventKind::AuthAttempt { success: true }) && self.shared.level() < Level::Info {
             return;
@@ -121,7 +124,10 @@ mod tests {
         std::fs::create_dir_all(&folder).unwrap();
         let path = folder.join("server.log");
         let file = FileSettings { path: path.clone(), rotate: 100_000, keep: Duration::from_secs(3600) };
-        (Log::start(&Settings { format: Format::Json, level, file: Some(file) }).unwrap(), path)
+        (
+            Log::start(&Settings { format: Format::Json, level, security: true, file: Some(file) }).unwrap(),
+            path,
+        )
     }
 
     const RECORD: AccessRecord<'static> = AccessRecord {
@@ -134,11 +140,13 @@ mod tests {
             query: None,
             route: "",
             user: None,
+            user_id: None,
             device: None,
             user_agent: None,
         },
         status: 200,
         denial: None,
+        verdict: None,
         bytes_in: 0,
         bytes_out: 0,
         duration_us: 0,

@@ -79,7 +79,7 @@ impl Judges {
             Err(portcullis_store::OpenError::Absent { .. }) => {
                 (portcullis_store::open("memory:", None, &Options::default())?, true)
             }
-            Err(error) => return Err(explained(error, wanted)),
+            Err(error) => return Err(explained(error, &wanted.store)),
         };
         directory.load(&*store, now_ms()).context("the store cannot be read")?;
         let keyring = if absent { fresh_keyring()? } else { kept_keyring(wanted, &*store)? };
@@ -94,6 +94,8 @@ pub struct Opened {
     pub accounts: Accounts,
     /// The store.
     pub store: Arc<dyn Store>,
+    /// Where the audit log is written.
+    audit: Option<Arc<dyn Store>>,
 }
 
 impl Opened {
@@ -108,7 +110,23 @@ impl Opened {
         };
         let store = open(wanted, &Options::default())?;
         let accounts = assemble(&loaded.config, wanted, Arc::clone(&store))?;
-        Ok(Self { accounts, store })
+        let audit = match &loaded.config.audit {
+            audit if !audit.enabled => None,
+            audit => Some(match &audit.store {
+                Some(own) => open_named(own, &Options::default())?,
+                None => Arc::clone(&store),
+            }),
+        };
+        Ok(Self { accounts, store, audit })
+    }
+
+    /// Writes down what was done: `act` is its stable word.
+    pub fn record(&self, act: &str, details: &str) -> Result<()> {
+        let Some(audit) = &self.audit else { return Ok(()) };
+        audit
+            .append_audit(&[super::audit::of_command(act, details)])
+            .context("it was done, and cannot be recorded")?;
+        Ok(())
     }
 
     /// This moment, in milliseconds since 1970.
@@ -191,15 +209,27 @@ pub fn now_ms() -> i64 {
 }
 
 fn open(wanted: &model::Accounts, options: &Options) -> Result<Arc<dyn Store>> {
-    open_store(wanted, options).map_err(|error| explained(error, wanted))
+    open_named(&wanted.store, options)
 }
 
 fn open_store(
     wanted: &model::Accounts,
     options: &Options,
 ) -> Result<Arc<dyn Store>, portcullis_store::OpenError> {
-    let key = wanted.store.encryption_key.as_ref().map(|key| &key.secret);
-    match &wanted.store.url {
+    open_url(&wanted.store, options)
+}
+
+/// Opens a store that a section of the configuration names.
+pub(super) fn open_named(store: &model::Store, options: &Options) -> Result<Arc<dyn Store>> {
+    open_url(store, options).map_err(|error| explained(error, store))
+}
+
+pub(super) fn open_url(
+    store: &model::Store,
+    options: &Options,
+) -> Result<Arc<dyn Store>, portcullis_store::OpenError> {
+    let key = store.encryption_key.as_ref().map(|key| &key.secret);
+    match &store.url {
         StoreUrl::Sqlite(path) => portcullis_store::open(&format!("sqlite:{}", path.display()), key, options),
         StoreUrl::Postgres { url, .. } => {
             portcullis_store::open(&String::from_utf8_lossy(url.expose()), key, options)
@@ -208,10 +238,9 @@ fn open_store(
 }
 
 /// An application's own name for its database is never taken for ours in silence.
-fn explained(error: portcullis_store::OpenError, wanted: &model::Accounts) -> anyhow::Error {
-    let from_application = wanted.store.from_application;
+fn explained(error: portcullis_store::OpenError, store: &model::Store) -> anyhow::Error {
     let error = anyhow::Error::new(error);
-    if from_application {
+    if store.from_application {
         return error.context(
             "DATABASE_URL names a store that is not the gateway's: set PORTCULLIS_STORE__URL to one that it has \
              for itself",

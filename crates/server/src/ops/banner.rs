@@ -69,6 +69,12 @@ pub fn text(config: &Config) -> String {
             line("own endpoints", &format!("{name} at {}", path.as_deref().unwrap_or("nowhere")));
         }
     }
+    let days = config.audit.retention.as_secs() / 86_400;
+    match &config.audit.store {
+        _ if !config.audit.enabled => line("audit log", "Not written"),
+        Some(own) => line("audit log", &format!("in {}, kept for {days} days", store(own))),
+        None => line("audit log", &format!("beside the accounts, kept for {days} days")),
+    }
     line("CORS origins", &origins(config));
     if !config.limiter {
         line("rate limit", "Switched off");

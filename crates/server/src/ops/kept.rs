@@ -10,8 +10,10 @@ use super::follow::Follower;
 use super::serve;
 use crate::api::{Service, Start, State};
 use crate::assemble::{self, Doors};
+use crate::audit::Audit;
 use crate::config::model::{Accounts, Config};
 use crate::log::Log;
+use crate::metrics::Metrics;
 
 /// Everything that runs for accounts.
 pub struct Kept {
@@ -20,24 +22,30 @@ pub struct Kept {
     running: Running,
     service: Service,
     follower: Option<Follower>,
+    /// The audit log, which is in the store of the accounts where it has none of its own.
+    pub audit: Option<Audit>,
 }
 
 impl Kept {
     /// Opens the store and starts the service; nothing where the configuration keeps no accounts.
-    pub fn start(config: &Config, log: &Log) -> Result<Option<Self>> {
+    pub fn start(config: &Config, log: &Log, metrics: Option<&Metrics>) -> Result<Option<Self>> {
         let Some(wanted) = &config.accounts else { return Ok(None) };
         let running = Running::start(config, wanted)?;
-        let (recorders, complaints) = (log.clone(), log.clone());
+        let audit = super::audit::start(config, Some(running.accounts.store()), log)?;
+        let (recorders, complaints, metrics) = (log.clone(), log.clone(), metrics.cloned());
         let (service, inside) = Service::start(Start {
-            state: State { accounts: Arc::clone(&running.accounts) },
+            state: State { accounts: Arc::clone(&running.accounts), audit: audit.clone() },
             settings: assemble::service_settings(config)?,
-            recorder: Arc::new(move || recorders.recorder()),
+            recorder: Arc::new(move || match &metrics {
+                Some(metrics) => metrics.recorder(recorders.recorder()),
+                None => recorders.recorder(),
+            }),
             complain: Arc::new(move |fault| complaints.error(fault)),
             cores: serve::cores(),
         })
         .context("the endpoints of the accounts")?;
         let doors = Doors { judges: running.judges(), inside };
-        Ok(Some(Self { doors, running, service, follower: None }))
+        Ok(Some(Self { doors, running, service, follower: None, audit }))
     }
 
     /// Begins to follow the store.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
-use portcullis_core::event::{EventKind, SecurityEvent, Subject};
+use portcullis_core::event::{EventKind, Recorder, SecurityEvent, Subject};
 use portcullis_core::quota::LimitTable;
 use portcullis_gate::Gate;
 use portcullis_proxy::egress::{self, Egress};
@@ -17,11 +17,13 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
 use super::kept::Kept;
-use super::{application, banner};
+use super::{application, audit, banner};
 use crate::assemble;
+use crate::audit::Audit;
 use crate::config::model::Config;
 use crate::config::{Loaded, Sources, load};
 use crate::log::Log;
+use crate::metrics::Metrics;
 
 /// How often the files are looked at. By content: a watch on names misses the swap of a symbolic link that
 /// Kubernetes makes.
@@ -32,8 +34,17 @@ const STARTUP: Duration = Duration::from_secs(60);
 /// Serves until a signal ends it. `command` is the application to start, if any.
 pub fn serve(sources: &Sources, command: Vec<String>) -> Result<()> {
     let loaded = load(sources)?;
+    // What is changed from here on, while everything starts, is a change.
+    let seen = fingerprint(&loaded.files);
     let log = Log::start(&assemble::log_settings(&loaded.config)).context("the log cannot be opened")?;
-    let kept = Kept::start(&loaded.config, &log)?;
+    let endpoints = &loaded.config.endpoints;
+    let metrics = endpoints.metrics.as_ref().map(|_| Metrics::new(endpoints.metrics_readers.clone()));
+    let kept = Kept::start(&loaded.config, &log, metrics.as_ref())?;
+    let audit = match &kept {
+        Some(kept) => kept.audit.clone(),
+        None => audit::start(&loaded.config, None, &log)?,
+    };
+    let records = Records { log: log.clone(), audit, metrics };
     let snapshot = assemble::snapshot(&loaded.config, kept.as_ref().map(|kept| &kept.doors))?;
     banner::print(&loaded);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -60,17 +71,23 @@ pub fn serve(sources: &Sources, command: Vec<String>) -> Result<()> {
             snapshot,
             certificates: certificates.clone(),
             recorder: {
-                let log = log.clone();
-                Arc::new(move || log.recorder())
+                let records = records.clone();
+                Arc::new(move || records.recorder())
             },
             seed: random_pair()?,
         })?;
         let patience = assemble::patience(&loaded.config);
+        if let Some(audit) = &records.audit {
+            audit.watch(Arc::clone(engine.shared()));
+        }
+        if let Some(metrics) = records.metrics.clone() {
+            engine.shared().set_metrics(Box::new(move |to, engine| metrics.shown(to, engine)));
+        }
         let mut kept = kept;
         if let (Some(kept), Some(wanted)) = (&mut kept, &loaded.config.accounts) {
             kept.follow(wanted, &log, &engine)?;
         }
-        let way_out = way_out(&loaded.config, &log)?;
+        let way_out = way_out(&loaded.config, &records)?;
         // Said last: whoever waits for it finds all of it at work.
         for address in engine.addresses() {
             let _ = writeln!(std::io::stdout(), "listening on {address}");
@@ -80,15 +97,23 @@ pub fn serve(sources: &Sources, command: Vec<String>) -> Result<()> {
             certificates: certificates.as_ref(),
             kept: kept.as_ref(),
             way_out: way_out.as_ref(),
-            log: &log,
+            records: &records,
         };
-        watch_until_ended(sources, loaded, &served, signals).await;
+        watch_until_ended(sources, loaded, seen, &served, signals).await;
         log.info("shutting down: no new connections, what is running may end");
         // The application lives until the last request to it was answered.
         let _ = tokio::task::spawn_blocking(move || {
+            if let Some(audit) = &records.audit {
+                audit.close();
+            }
             engine.drain(patience);
             drop(way_out);
-            kept.map(Kept::stop)
+            if let Some(kept) = kept {
+                kept.stop();
+            }
+            if let Some(audit) = &records.audit {
+                audit.stop();
+            }
         })
         .await;
         let _ = stop.send(true);
@@ -103,11 +128,11 @@ pub fn serve(sources: &Sources, command: Vec<String>) -> Result<()> {
 }
 
 /// The proxy for the application's own calls, where the configuration has one.
-fn way_out(config: &Config, log: &Log) -> Result<Option<Egress>> {
+fn way_out(config: &Config, records: &Records) -> Result<Option<Egress>> {
     let (Some(egress), Some(rules)) = (&config.egress, assemble::egress_rules(config)?) else {
         return Ok(None);
     };
-    let recorders = log.clone();
+    let recorders = records.clone();
     let start =
         egress::Start { listen: egress.listen, rules, recorder: Arc::new(move || recorders.recorder()) };
     let started = Egress::start(start)
@@ -139,13 +164,41 @@ struct Served<'a> {
     certificates: Option<&'a Certificates>,
     kept: Option<&'a Kept>,
     way_out: Option<&'a Egress>,
-    log: &'a Log,
+    records: &'a Records,
+}
+
+/// What takes events and accesses.
+#[derive(Clone)]
+struct Records {
+    log: Log,
+    audit: Option<Audit>,
+    metrics: Option<Metrics>,
+}
+
+impl Records {
+    fn recorder(&self) -> Box<dyn Recorder> {
+        let log = self.log.recorder();
+        let recorder = match &self.audit {
+            Some(audit) => audit.recorder(log),
+            None => log,
+        };
+        match &self.metrics {
+            Some(metrics) => metrics.recorder(recorder),
+            None => recorder,
+        }
+    }
 }
 
 /// Follows changes of the files until SIGTERM or SIGINT.
-async fn watch_until_ended(sources: &Sources, loaded: Loaded, served: &Served<'_>, mut signals: Signals) {
-    let Served { certificates, log, .. } = *served;
-    let mut seen = fingerprint(&loaded.files);
+async fn watch_until_ended(
+    sources: &Sources,
+    loaded: Loaded,
+    mut seen: Fingerprint,
+    served: &Served<'_>,
+    mut signals: Signals,
+) {
+    let Served { certificates, records, .. } = *served;
+    let log = &records.log;
     let mut files = loaded.files.clone();
     let mut certified = certificates.map(|certificates| fingerprint(&paths(certificates)));
     let mut current = loaded;
@@ -183,7 +236,8 @@ async fn watch_until_ended(sources: &Sources, loaded: Loaded, served: &Served<'_
 
 /// Reads the configuration again and puts it in force; a broken one changes nothing.
 fn reload(sources: &Sources, current: &Loaded, served: &Served<'_>) -> Option<Loaded> {
-    let Served { engine, kept, way_out, log, .. } = *served;
+    let Served { engine, kept, way_out, records, .. } = *served;
+    let log = &records.log;
     let fresh = load(sources).map_err(anyhow::Error::from).and_then(|loaded| {
         let rules = assemble::egress_rules(&loaded.config)?;
         let snapshot = assemble::snapshot(&loaded.config, kept.map(|kept| &kept.doors))?;
@@ -197,7 +251,7 @@ fn reload(sources: &Sources, current: &Loaded, served: &Served<'_>) -> Option<Lo
     match fresh {
         Err(problems) => {
             record(
-                log,
+                records,
                 "refused",
                 &format!("the changed configuration is refused, the old one stays in force:\n{problems:#}"),
             );
@@ -214,17 +268,28 @@ fn reload(sources: &Sources, current: &Loaded, served: &Served<'_>) -> Option<Lo
             if let (Some(way_out), Some(rules)) = (way_out, rules) {
                 way_out.replace(rules);
             }
-            log.follow(&assemble::log_settings(&loaded.config));
             engine.replace(snapshot);
-            record(log, "applied", "the changed configuration is in force");
+            // By what was in force: that nothing is recorded any more is recorded, too.
+            record(records, "applied", "the changed configuration is in force");
+            log.follow(&assemble::log_settings(&loaded.config));
+            if let Some(audit) = &records.audit {
+                audit.follow(audit::settings(&loaded.config));
+            } else if loaded.config.audit.enabled {
+                log.warn("`audit` changed: an audit log is written from the next start on");
+            }
+            if let Some(metrics) = &records.metrics {
+                metrics.follow(loaded.config.endpoints.metrics_readers.clone());
+            } else if loaded.config.endpoints.metrics.is_some() {
+                log.warn("`endpoints.metrics` changed: it is counted from the next start on");
+            }
             Some(loaded)
         }
     }
 }
 
 /// A change of the configuration is a security event.
-fn record(log: &Log, reason: &'static str, details: &str) {
-    let mut recorder = log.recorder();
+fn record(records: &Records, reason: &'static str, details: &str) {
+    let mut recorder = records.recorder();
     recorder.security(&SecurityEvent {
         kind: EventKind::ConfigChanged,
         unix_ms: jiff::Timestamp::now().as_millisecond().unsigned_abs(),
@@ -241,8 +306,11 @@ fn paths(certificates: &Certificates) -> Vec<PathBuf> {
     certificates.files().map(Path::to_owned).to_vec()
 }
 
+/// What each file holds.
+type Fingerprint = BTreeMap<PathBuf, Option<[u8; 32]>>;
+
 /// What the files hold now; a file that is missing is a content of its own.
-fn fingerprint(files: &[PathBuf]) -> BTreeMap<PathBuf, Option<[u8; 32]>> {
+fn fingerprint(files: &[PathBuf]) -> Fingerprint {
     files
         .iter()
         .map(|path| (path.clone(), std::fs::read(path).ok().map(|bytes| Sha256::digest(bytes).into())))

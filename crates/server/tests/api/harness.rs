@@ -99,7 +99,7 @@ impl Api {
         let places = Places::below("");
         let document = serde_json::from_str(&document(&places, &roles)).unwrap();
         let (service, inside) = Service::start(Start {
-            state: State { accounts: Arc::clone(&accounts) },
+            state: State { accounts: Arc::clone(&accounts), audit: None },
             settings: Settings { places, replies, roles, ..Settings::default() },
             recorder: {
                 let events = Arc::clone(&events);

@@ -6,12 +6,14 @@ use crate::seal::Seal;
 use crate::sql::{Database, Fault};
 
 mod attempts;
+mod audit;
 mod changes;
 mod devices;
 mod families;
 mod keys;
 mod sessions;
 mod signing_keys;
+mod usage;
 mod users;
 
 /// A store on either database.

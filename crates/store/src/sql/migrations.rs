@@ -16,8 +16,10 @@ struct Migration {
 }
 
 /// All steps in order, numbered from 1.
-const ALL: [Migration; 1] =
-    [Migration { number: 1, name: "who may come", sql: include_str!("migrations/0001_who_may_come.sql") }];
+const ALL: [Migration; 2] = [
+    Migration { number: 1, name: "who may come", sql: include_str!("migrations/0001_who_may_come.sql") },
+    Migration { number: 2, name: "what was done", sql: include_str!("migrations/0002_audit.sql") },
+];
 
 /// How a schema stands to this version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -183,9 +183,14 @@ impl Row<'_> {
     }
 
     pub(crate) fn flag(&self, at: usize) -> Result<bool, Fault> {
+        self.maybe_flag(at)?.ok_or_else(|| strange(at))
+    }
+
+    pub(crate) fn maybe_flag(&self, at: usize) -> Result<Option<bool>, Fault> {
         match self.cell(at)? {
-            Cell::Bool(is) => Ok(is),
-            Cell::Int(number @ (0 | 1)) => Ok(number == 1),
+            Cell::Null => Ok(None),
+            Cell::Bool(is) => Ok(Some(is)),
+            Cell::Int(number @ (0 | 1)) => Ok(Some(number == 1)),
             _ => Err(strange(at)),
         }
     }

@@ -101,6 +101,21 @@ contract! {
         what_is_forgotten_is_lost_but_never_the_last
         a_number_from_elsewhere_is_lost
     }
+    audit {
+        a_record_reads_back_whole
+        a_zero_byte_holds_nothing_up
+        records_are_found_by_what_is_asked
+        old_records_go_and_the_rest_is_proven
+        a_clock_that_went_back_keeps_what_stands_behind
+        of_many_writers_each_record_has_its_place
+        the_log_can_be_read_and_written_while_it_is_walked
+    }
+    usage {
+        minutes_add_up
+        who_asked_most_is_first
+        of_many_processes_all_is_counted
+        what_was_seen_first_stays_so
+    }
     races {
         of_two_that_present_one_token_one_rotates
         no_user_has_more_devices_than_it_may

@@ -6,6 +6,7 @@ mod crash;
 mod first;
 mod opening;
 mod secrecy;
+mod tampering;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

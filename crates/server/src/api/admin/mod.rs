@@ -2,5 +2,6 @@
 
 pub mod devices;
 pub mod keys;
+pub mod recorded;
 pub mod sessions;
 pub mod users;

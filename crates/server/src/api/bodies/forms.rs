@@ -107,6 +107,15 @@ pub static BINDING: Form = Form {
     fits: |text| text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte)),
 };
 
+/// The name of an event.
+pub static EVENT: Form = Form {
+    is: "the name of an event: small letters and `_`",
+    length: (1, 64),
+    pattern: "^[a-z_]*$",
+    format: "",
+    fits: |text| text.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_'),
+};
+
 /// Text of ours.
 pub static TEXT: Form = plain("text", 0, 4096);
 
@@ -154,8 +163,9 @@ mod tests {
 
     use super::*;
 
-    const ALL: [&Form; 12] = [
-        &USER_NAME, &ANY_NAME, &EMAIL, &PASSWORD, &ROLE, &LABEL, &CODE, &TOKEN, &ID, &SCOPE, &BINDING, &TEXT,
+    const ALL: [&Form; 13] = [
+        &EVENT, &USER_NAME, &ANY_NAME, &EMAIL, &PASSWORD, &ROLE, &LABEL, &CODE, &TOKEN, &ID, &SCOPE,
+        &BINDING, &TEXT,
     ];
 
     /// The expression in the syntax of the generator, which cannot look ahead: what that refuses is left out.

@@ -3,4 +3,5 @@
 
 pub mod asked;
 pub mod forms;
+pub mod recorded;
 pub mod told;

@@ -1,8 +1,8 @@
 //! What administrators do. What they only read, they may read with an API key.
 
 use super::{ANY, ANY_NAME, Access, Endpoint, Group::Admin, ID};
-use crate::api::admin::{devices, keys, sessions, users};
-use crate::api::bodies::{asked, told};
+use crate::api::admin::{devices, keys, recorded, sessions, users};
+use crate::api::bodies::{self, asked, told};
 
 pub(super) const ENDPOINTS: &[Endpoint] = &[
     Endpoint::get("all_users", Admin, "/users", users::list)
@@ -59,4 +59,19 @@ pub(super) const ENDPOINTS: &[Endpoint] = &[
         .about("The devices of everybody"),
     Endpoint::delete("remove_device_of", Admin, "/devices/{id}", devices::remove)
         .about("Removes a device and ends its sessions, at once"),
+    Endpoint::get("audit_log", Admin, "/audit-log", recorded::audit_log)
+        .access(Access::Admin(ANY))
+        .asks(&bodies::recorded::AUDIT_QUERY)
+        .gives(&bodies::recorded::AUDIT_LOG)
+        .about("What was done: every request, security event and change, newest first"),
+    Endpoint::get("metrics", Admin, "/metrics", recorded::metrics)
+        .access(Access::Admin(ANY))
+        .asks(&bodies::recorded::METRICS_QUERY)
+        .gives(&bodies::recorded::METRICS)
+        .about("How busy the gateway was, and with what"),
+    Endpoint::get("top", Admin, "/limits/top", recorded::top)
+        .access(Access::Admin(ANY))
+        .asks(&bodies::recorded::TOP_QUERY)
+        .gives(&bodies::recorded::TOP)
+        .about("Who asked for what most often"),
 ];

@@ -11,7 +11,7 @@ use super::bodies::forms::{ANY_NAME, ID};
 use super::call::Call;
 use super::refusal::Refusal;
 use super::service::State;
-use super::shape::{Form, Shape, Takes};
+use super::shape::{Field, Form, Shape, Takes};
 use super::{jwks, openapi, page};
 
 /// The largest body of a request, in bytes.
@@ -116,6 +116,8 @@ pub struct Endpoint {
     pub takes: Takes,
     /// For a list: what `after` is; it takes `limit` then, too.
     pub pages: Option<&'static Form>,
+    /// What else its query may say.
+    pub query: &'static [Field],
     /// The status when all is well.
     pub status: u16,
     /// And the body.
@@ -240,6 +242,7 @@ impl Endpoint {
             limit: None,
             takes: Takes::Nothing,
             pages: None,
+            query: &[],
             status: 204,
             gives: Gives::Nothing,
             work: Work::Store,
@@ -290,6 +293,11 @@ impl Endpoint {
     /// A list that is read page by page.
     const fn pages(self, after: &'static Form) -> Self {
         Self { pages: Some(after), ..self }
+    }
+
+    /// One that is asked by these parameters, each of which may be left out.
+    const fn asks(self, query: &'static [Field]) -> Self {
+        Self { query, ..self }
     }
 
     /// 200 with this body.

@@ -4,7 +4,7 @@ use super::super::model::{Endpoints, Onward};
 use super::super::problem::Problem;
 use super::super::tree::{Node, Value};
 use super::super::value::{self, Complaint};
-use super::{Reader, cors};
+use super::{Reader, cors, server};
 
 /// Fields that an application reads, and that say something else than a user's name.
 const RESERVED: [&str; 12] = [
@@ -40,11 +40,14 @@ pub(super) fn endpoints(root: &Reader<'_>, accounts: bool) -> Endpoints {
         }
         place(name).filter(|_| accounts)
     };
+    let metrics = place("metrics");
+    let metrics_readers = section.list("metrics_readers", server::network);
     let (health, auth, admin, docs) =
         (place("health"), of_accounts("auth"), of_accounts("admin"), of_accounts("docs"));
     let openapi = docs.as_ref().map(|_| format!("{prefix}/openapi.json"));
     let jwks = accounts.then(|| format!("{prefix}/.well-known/jwks.json"));
-    let named = [("health", &health), ("auth", &auth), ("admin", &admin), ("docs", &docs)];
+    let named =
+        [("health", &health), ("metrics", &metrics), ("auth", &auth), ("admin", &admin), ("docs", &docs)];
     for (at, (name, path)) in named.iter().enumerate() {
         let twice = named[..at].iter().find(|(_, other)| path.is_some() && other == path);
         if let Some((other, _)) = twice {
@@ -58,7 +61,7 @@ pub(super) fn endpoints(root: &Reader<'_>, accounts: bool) -> Endpoints {
             );
         }
     }
-    Endpoints { prefix, health, auth, admin, docs, openapi, jwks }
+    Endpoints { prefix, health, metrics, metrics_readers, auth, admin, docs, openapi, jwks }
 }
 
 pub(super) fn onward(root: &Reader<'_>, accounts: bool) -> Onward {

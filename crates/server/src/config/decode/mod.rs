@@ -3,6 +3,7 @@
 
 mod access;
 mod accounts;
+mod audit;
 mod cors;
 mod endpoints;
 mod headers;
@@ -96,6 +97,7 @@ pub(super) fn decode(tree: &Table, context: &Context<'_>) -> Config {
         upstreams,
         default_upstream,
         log: server::log(&root, environment),
+        audit: audit::audit(&root, kept),
         auth,
         accounts,
         roles,

@@ -150,7 +150,18 @@ pub(super) fn log(root: &Reader<'_>, environment: Environment) -> Log {
                 .mend("make the directory, or name another"),
         );
     }
-    Log { format, file, level, rotate: log.size("rotate"), keep: log.duration("keep") }
+    let security = log.boolean("security");
+    if !security {
+        let name = log.context.name_for("log.security").unwrap_or("log.security");
+        log.warn(
+            Problem::new(
+                &log.origin_of("security"),
+                format!("{name} is false: refused credentials, limits reached and other security events are not written"),
+            )
+            .mend(format!("set {name} to true")),
+        );
+    }
+    Log { format, file, level, security, rotate: log.size("rotate"), keep: log.duration("keep") }
 }
 
 /// `ip:port` with the forms people write: `localhost:8000`, `*:8000`.

@@ -17,8 +17,19 @@ const MEND: &str = "PORTCULLIS_STORE__URL=sqlite:portcullis.db, or postgres://us
 
 pub(super) fn store(root: &Reader<'_>) -> Store {
     let section = root.section("store");
-    let url = section.leaf("url", |node| store_url(node, &section));
-    let encryption_key = secrets::one(&section, "encryption_key", "encryption-key");
+    let default = StoreUrl::Sqlite(section.context.directory.join("portcullis.db"));
+    of_section(&section, "store").unwrap_or_else(|| Store {
+        url: default,
+        encryption_key: None,
+        from_application: false,
+        origin: section.origin.clone(),
+    })
+}
+
+/// The store that a section names, where it names one.
+pub(super) fn of_section(section: &Reader<'_>, name: &str) -> Option<Store> {
+    let url = section.leaf("url", |node| store_url(node, section));
+    let encryption_key = secrets::one(section, "encryption_key", "encryption-key");
     // What was written with a key that everybody knows stays readable for everybody.
     if let Some(key) = &encryption_key
         && key.strength.flaws().any(|flaw| flaw == Flaw::Placeholder)
@@ -31,24 +42,20 @@ pub(super) fn store(root: &Reader<'_>) -> Store {
             .mend("`portcullis generate encryption-key` makes one that nobody guesses"),
         );
     }
-    let store = Store {
-        url: url.unwrap_or_else(|| StoreUrl::Sqlite(section.context.directory.join("portcullis.db"))),
-        encryption_key,
-        from_application: false,
-        origin: section.origin_of("url"),
-    };
+    let store =
+        Store { url: url?, encryption_key, from_application: false, origin: section.origin_of("url") };
     if let StoreUrl::Sqlite(path) = &store.url
         && !path.parent().is_none_or(|parent| parent.as_os_str().is_empty() || parent.is_dir())
     {
         section.problem(
             Problem::new(
                 &store.origin,
-                format!("`store.url`: the directory of {} does not exist", path.display()),
+                format!("`{name}.url`: the directory of {} does not exist", path.display()),
             )
             .mend("make the directory, or name another; an absolute path is sqlite:/var/lib/portcullis.db"),
         );
     }
-    store
+    Some(store)
 }
 
 fn store_url(node: &Node, section: &Reader<'_>) -> Result<StoreUrl, Complaint> {

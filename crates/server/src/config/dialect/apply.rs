@@ -103,7 +103,6 @@ impl Applied<'_> {
                 set(self.tree, "log.file", leaf);
             }
             Meaning::SecureHeaders => self.secure_headers(name, named),
-            Meaning::Always(what) => self.always(name, named, what),
             Meaning::Password => self.password(name, named),
             Meaning::Environment => self.environment(name, named),
             Meaning::LogLevel => self.log_level(name, named),
@@ -139,15 +138,6 @@ impl Applied<'_> {
         }
         let leaf = Node::new(Value::Bool(on), named.origin.clone());
         set(self.tree, "headers.secure", leaf);
-    }
-
-    fn always(&mut self, name: &Name, named: &Named, what: &str) {
-        if self.boolean(name, named) == Some(false) {
-            self.warnings.push(Warning(
-                Problem::new(&named.origin, format!("{} is false and has no effect: {what}", name.name))
-                    .mend(format!("set {} to true, or take it away", name.name)),
-            ));
-        }
     }
 
     /// T-ENV-09: the default in the code of the application is public.

@@ -77,14 +77,14 @@ pub const BTC_FORECASTING: Dialect = Dialect {
         ),
         name(
             "AUDIT_LOGGING_ENABLED",
-            Meaning::Always("requests and decisions are always written"),
+            Meaning::Set("audit.enabled"),
             "true",
-            "Whether accesses are written",
+            "Whether every request is recorded in the audit log",
             Example::Text("true"),
         ),
         name(
             "SECURITY_LOGGING_ENABLED",
-            Meaning::Always("security events are always written"),
+            Meaning::Set("log.security"),
             "true",
             "Whether security events are written",
             Example::Text("true"),

@@ -75,8 +75,6 @@ pub enum Meaning {
     Database,
     /// The directory of the log: the file of that name in it.
     LogDirectory(&'static str),
-    /// What is always done; the words say what, where somebody wants it not to be.
-    Always(&'static str),
     /// A password of the application, which keeps it; a known default is warned of.
     Password,
     /// The host of `server.listen`.
@@ -163,7 +161,6 @@ impl Meaning {
             Meaning::Tls => "server.tls".to_owned(),
             Meaning::Database => "store.url".to_owned(),
             Meaning::LogDirectory(_) => "log.file".to_owned(),
-            Meaning::Always(_) => "(always)".to_owned(),
             Meaning::Password => "(the application's; known defaults are warned of)".to_owned(),
             Meaning::Secret(scheme) => format!("auth.{scheme}.value"),
             Meaning::Host | Meaning::Port => "server.listen".to_owned(),

@@ -1,6 +1,7 @@
 //! The whole configuration, from sources on disk to typed values: layers, dialects, production and what breaks.
 
 mod accounts;
+mod audit;
 mod broken;
 mod broken_access;
 mod btc_forecasting;

@@ -25,3 +25,28 @@ pub(super) fn events(subject: &Subject<'_>) -> Item {
         _ => Item::pass(ID, TITLE, format!("accesses and security events on {place}")),
     }
 }
+
+/// T-CK-08: who did what can be shown afterwards.
+pub(super) fn audit(subject: &Subject<'_>) -> Item {
+    const ID: &str = "audit-log";
+    const TITLE: &str = "audit log";
+    let audit = &subject.config.audit;
+    let days = audit.retention.as_secs() / 86_400;
+    match (audit.enabled, &audit.store, &subject.config.accounts) {
+        (true, Some(own), _) => {
+            Item::pass(ID, TITLE, format!("in {}, kept for {days} days", own.url.shown()))
+        }
+        (true, None, _) => Item::pass(ID, TITLE, format!("beside the accounts, kept for {days} days")),
+        (false, None, None) => Item::pass(
+            ID,
+            TITLE,
+            "none, but the log; [audit] url = \"sqlite:audit.db\" has every request recorded",
+        ),
+        (false, ..) => Item::warn(
+            ID,
+            TITLE,
+            "switched off: nobody can say afterwards who did what",
+            "audit.enabled = true",
+        ),
+    }
+}

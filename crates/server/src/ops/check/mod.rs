@@ -5,6 +5,7 @@ mod accounts;
 mod application;
 mod authentication;
 mod environment;
+mod keys;
 mod limits;
 mod logging;
 mod network;
@@ -53,6 +54,7 @@ const ITEMS: &[fn(&Subject<'_>) -> Item] = &[
     authentication::configured,
     authentication::strength,
     authentication::storage,
+    keys::age,
     authentication::open_routes,
     authentication::known_passwords,
     accounts::store,
@@ -66,6 +68,7 @@ const ITEMS: &[fn(&Subject<'_>) -> Item] = &[
     limits::size,
     outbound::allowed,
     logging::events,
+    logging::audit,
     environment::mode,
     environment::debug,
     environment::file,

@@ -1,6 +1,7 @@
 //! The ports on maps behind one lock: what the tests of this room and its example read and write.
 
 mod held;
+mod silent;
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
