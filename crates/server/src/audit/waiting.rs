@@ -11,6 +11,8 @@ use portcullis_core::event::EventKind;
 pub(super) const TEXTS: usize = 11;
 /// How often who waits for room looks whether it still should.
 const LOOK: Duration = Duration::from_millis(100);
+/// Bytes of memory that an empty buffer keeps.
+const KEPT: usize = 256 * 1024;
 /// The longest text that is copied, in bytes.
 const LONGEST: usize = 16 * 1024;
 
@@ -168,10 +170,12 @@ impl Held {
         }
     }
 
-    /// Forgets what it holds and keeps the memory.
+    /// Forgets what it holds and keeps the memory, as far as an ordinary turn needs it.
     pub fn clear(&mut self) {
         self.texts.clear();
         self.raws.clear();
+        self.texts.shrink_to(KEPT);
+        self.raws.shrink_to(KEPT / size_of::<Raw>());
     }
 }
 

@@ -187,6 +187,8 @@ impl Writer {
             self.shared.store.append_audit(&self.unwritten[..together])?;
             self.unwritten.drain(..together);
         }
+        // After a rush the memory of it is given back.
+        self.unwritten.shrink_to(TOGETHER);
         Ok(())
     }
 
