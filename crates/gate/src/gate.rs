@@ -59,10 +59,21 @@ impl Permit {
         self.routes(policy).filter_map(|route| route.validate.holds()).min()
     }
 
-    /// Judges a held body, without its transfer coding. One that is larger than [`Permit::holds`] may be shown
-    /// as far as it was read.
-    pub fn judge_body(&self, policy: &Policy, body: &[u8]) -> Result<(), Invalid> {
-        self.routes(policy).try_for_each(|route| route.validate.judge_body(body))
+    /// Judges a held body, without its transfer coding, and gives it back as it goes on. One that is larger than
+    /// [`Permit::holds`] may be shown as far as it was read; it is refused.
+    pub fn judge_body(
+        &self,
+        policy: &Policy,
+        ctx: &mut RequestContext,
+        mut body: Vec<u8>,
+    ) -> Result<Vec<u8>, Denial> {
+        for route in self.routes(policy) {
+            match route.validate.judge_body(&body) {
+                Ok(()) => body = route.validate.clean_body(&body).unwrap_or(body),
+                Err(invalid) => refuse_body(route, invalid, ctx)?,
+            }
+        }
+        Ok(body)
     }
 
     /// Whether it was admitted as a WebSocket handshake only: an application that answers it like any `GET`
@@ -349,6 +360,20 @@ fn name_device(
     if ctx.device == Named::Nothing && route.after_authn.iter().any(needed) {
         ctx.step("limits", false, || "a limit counts by device, and none is named".to_owned());
         return Err(Denial::MissingDevice);
+    }
+    Ok(())
+}
+
+/// Refuses a body; on a route in `observe` mode, notes what is wrong with it. One that was not read to its end
+/// cannot go on.
+fn refuse_body(route: &Route, invalid: Invalid, ctx: &mut RequestContext) -> Result<(), Denial> {
+    let denial = Denial::Invalid(invalid.status());
+    ctx.invalid = Some(invalid);
+    if !route.observe || denial.status() == 413 {
+        return Err(denial);
+    }
+    if let Some((kind, details)) = event_of(&denial, ctx) {
+        ctx.notes.push(Note { kind, reason: denial.code(), details, observed: true });
     }
     Ok(())
 }

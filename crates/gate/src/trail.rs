@@ -202,6 +202,9 @@ pub(crate) fn event_of(denial: &Denial, ctx: &RequestContext) -> Option<(EventKi
         Denial::Malformed(how) | Denial::NotImplemented(how) | Denial::VersionNotSupported(how) => {
             (EventKind::SuspiciousActivity, format!("Suspicious activity: malformed request ({how})").into())
         }
+        Denial::Invalid(_) if let Some(place) = ctx.invalid.as_ref().and_then(Invalid::forbidden) => {
+            (EventKind::SuspiciousActivity, format!("Suspicious activity: forbidden-text in {place}").into())
+        }
         Denial::Invalid(_) if ctx.invalid.as_ref().is_some_and(Invalid::is_suspicious) => (
             EventKind::SuspiciousActivity,
             "Suspicious activity: control characters or broken text in the query or the body".into(),

@@ -244,6 +244,8 @@ fn takes(kind: Kind) -> String {
         Kind::Status => "status".to_owned(),
         Kind::Template => "template".to_owned(),
         Kind::Fields => "table of names and values".to_owned(),
+        Kind::Rules => "table of names, and types or tables".to_owned(),
+        Kind::Number => "number".to_owned(),
     }
 }
 

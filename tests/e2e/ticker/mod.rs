@@ -6,6 +6,7 @@ mod application;
 mod checklist;
 mod commands;
 mod env;
+mod input;
 mod key;
 mod logs;
 mod open;

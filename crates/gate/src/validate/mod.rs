@@ -7,17 +7,23 @@
 //!
 //! WebSocket messages have a meter of their own: [`websocket`].
 
+mod fastapi;
 mod invalid;
 mod json;
 mod query;
+mod rule;
+mod sanitize;
+mod splice;
 pub mod websocket;
 
 use portcullis_core::Head;
 use portcullis_core::head::Once;
 
-pub use invalid::{Invalid, Issue, Place, Problem};
-pub use json::{Kind, Object, UnknownKind};
+pub use invalid::{Bound, Invalid, Issue, Place, Problem};
+pub use json::Object;
 pub use query::Query;
+pub use rule::{Fields, Forbidden, Form, Kind, Rule, UnknownKind};
+pub use sanitize::{Cleaning, UnknownCleaning};
 
 /// What a route takes. The default takes everything.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -28,7 +34,8 @@ pub struct Config {
     pub body: Option<Body>,
 }
 
-/// What a body may be. An empty one always passes: whether it may be left out is the application's to say.
+/// What a body may be. An empty one passes unless a field must be there: whether it may be left out is the
+/// application's to say.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Body {
     /// The largest one that is held to be judged by `json`.
@@ -92,15 +99,24 @@ impl Config {
     pub fn judge_body(&self, body: &[u8]) -> Result<(), Invalid> {
         let mut invalid = Invalid::default();
         if let Some(rules) = &self.body
-            && let Some(object) = rules.json.as_ref().filter(|_| !body.is_empty())
+            && let Some(object) = &rules.json
         {
             if body.len() > rules.held.bytes() {
                 invalid.add(Place::Body, Problem::TooLarge { most: rules.held.bytes() });
-            } else {
+            } else if !body.is_empty() {
                 object.judge(body, &mut invalid);
+            } else if object.fields.as_ref().is_some_and(Fields::ask) {
+                invalid.add(Place::Body, Problem::Missing);
             }
         }
         invalid.into_result()
+    }
+
+    /// A body that was judged, with its texts as the application is to see them; nothing where it goes on as it
+    /// is.
+    pub fn clean_body(&self, body: &[u8]) -> Option<Vec<u8>> {
+        let fields = self.body.as_ref()?.json.as_ref()?.fields.as_ref()?;
+        if fields.clean() { splice::cleaned(body, fields) } else { None }
     }
 }
 
@@ -157,7 +173,7 @@ mod tests {
             held: Held::new(100).unwrap(),
             types: vec!["application/json".into()],
             json: Some(Object {
-                fields: Some(vec![("force_update".into(), Kind::Boolean)]),
+                fields: Some(Fields::closed([("force_update", Kind::Boolean)])),
                 ..Object::default()
             }),
         };
@@ -238,6 +254,17 @@ mod tests {
         ];
         assert_eq!(config.judge_head(&head(None, &large)), Ok(()));
         assert_eq!(config.judge_body(&vec![0; 100_000]), Ok(()));
+    }
+
+    #[test]
+    fn a_body_that_must_hold_something_cannot_be_left_out() {
+        let rule = Rule { required: true, cleaning: Some(Cleaning::Trim), ..Rule::from(Kind::String) };
+        let object = Object { fields: Some(Fields::closed([("a", rule)])), ..Object::default() };
+        let config = Config { query: None, body: Some(Body { json: Some(object), ..Body::default() }) };
+        assert_eq!(said(config.judge_body(b"")), "422 body: missing");
+        assert_eq!(config.judge_body(br#"{"a":" x "}"#), Ok(()));
+        assert_eq!(config.clean_body(br#"{"a":" x "}"#).as_deref(), Some(&br#"{"a":"x"}"#[..]));
+        assert_eq!(refresh().clean_body(br#"{"force_update":true}"#), None);
     }
 
     #[test]

@@ -96,23 +96,23 @@ async fn answer_to(
         None => (body.take(), framing, None),
         Some(most) => match hold::read(body, most, local.settings.caps.body_timeout).await {
             Err(denial) => return refuse(&local, &denial, record),
-            Ok(held) => {
-                if let Err(invalid) = permit.judge_body(&local.policy, &held) {
-                    let denial = Denial::Invalid(invalid.status());
-                    record.ctx.invalid = Some(invalid);
-                    return refuse(&local, &denial, record);
-                }
+            Ok(read) => {
+                let received = read.len() as u64;
+                let held = match permit.judge_body(&local.policy, &mut record.ctx, read) {
+                    Ok(held) => held,
+                    Err(denial) => return refuse(&local, &denial, record),
+                };
                 let framing = if framing == Body::Empty { framing } else { Body::Length(held.len() as u64) };
-                (None, framing, Some(held))
+                (None, framing, Some((held, received)))
             }
         },
     };
     let mut out = core.buffers.text();
     write_toward(&core, &local, &head, &permit, &record.ctx, framing, upstream, &mut out);
-    out.extend_from_slice(held.as_deref().unwrap_or_default());
+    out.extend_from_slice(held.as_ref().map_or(&[], |(held, _)| held));
     let asked = Asked {
         out,
-        held: held.map_or(0, |held| held.len() as u64),
+        held: held.map_or(0, |(_, received)| received),
         framing,
         upstream,
         max_body: route.max_body,

@@ -25,7 +25,7 @@ use crate::toward::hop_by_hop;
 pub(super) struct Asked {
     /// The head for the application, and the body behind it where it was held.
     pub(super) out: Vec<u8>,
-    /// Bytes of a held body.
+    /// Bytes of a held body, as the client sent it.
     pub(super) held: u64,
     pub(super) framing: Body,
     pub(super) upstream: usize,

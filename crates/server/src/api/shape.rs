@@ -124,7 +124,7 @@ impl Takes {
     pub fn rules(&self) -> validate::Body {
         let fields = self.shapes().flat_map(|shape| shape.fields);
         let object = validate::Object {
-            fields: Some(fields.map(|field| (field.name.into(), field.kind.gate_s())).collect()),
+            fields: Some(validate::Fields::closed(fields.map(|field| (field.name, field.kind.gate_s())))),
             max_depth: 4,
             max_fields: 64,
         };

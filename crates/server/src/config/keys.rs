@@ -54,6 +54,10 @@ pub enum Kind {
     Template,
     /// Names and values.
     Fields,
+    /// Names of fields, and for each a type or a table.
+    Rules,
+    /// Any number.
+    Number,
 }
 
 /// What stands when nobody says anything.
@@ -87,6 +91,8 @@ const fn key(path: &'static str, kind: Kind, default: Fallback, doc: &'static st
 pub const MODES: &[&str] = &["enforce", "observe"];
 /// What limits of every route are for one route.
 pub const GENERAL: &[&str] = &["count", "show", "off"];
+/// What happens to fields of a body that are not named.
+pub const UNKNOWN_FIELDS: &[&str] = &["refuse", "pass"];
 pub const LEVELS: &[&str] = &["error", "warn", "info", "debug", "trace"];
 
 /// The keys of this version.
@@ -204,9 +210,22 @@ pub const KEYS: &[Key] = &[
     key("routes[].query.names", K::Words, D::Computed("any"), "The parameters that a query of this route may have; an empty list for none"),
     key("routes[].query.max_count", K::Integer(1, 10_000), D::Computed("`query.max_count`"), "Most parameters"),
     key("routes[].query.max_length", K::Size, D::Computed("`query.max_length`"), "Longest name or value of a parameter, decoded"),
-    key("routes[].body.max", K::Size, D::Computed("`server.caps.body`; 64 KiB where `fields`, `max_depth`, `max_fields` or `hold` stands"), "Largest request body"),
+    key("routes[].body.max", K::Size, D::Computed("`server.caps.body`; 64 KiB where a body is judged"), "Largest request body"),
     key("routes[].body.content_types", K::Words, D::Computed("any"), "Media types that a body may have; others are answered 415"),
-    key("routes[].body.fields", K::Fields, D::Computed("any"), "A body is a JSON object with these fields and no other: `string`, `number`, `boolean` or `any`; 422 for what is not"),
+    key("routes[].body.fields", K::Rules, D::Computed("any"), "A body is a JSON object with these fields and no other: `string`, `number`, `integer`, `boolean`, `array`, `object`, `any`, or a table; 422 for what is not"),
+    key("routes[].body.fields.*.type", K::Text, D::Computed("by what else is asked"), "Its type"),
+    key("routes[].body.fields.*.required", K::Bool, D::Bool(false), "Whether it must be there, and not null"),
+    key("routes[].body.fields.*.min_length", K::Integer(0, 65_536), D::Integer(0), "Fewest characters of a string"),
+    key("routes[].body.fields.*.max_length", K::Integer(0, 65_536), D::Computed("any"), "Most characters of a string"),
+    key("routes[].body.fields.*.pattern", K::Text, D::None, "A regular expression that must match somewhere in a string, or from end to end with `^` and `$`; matched in linear time"),
+    key("routes[].body.fields.*.forbid", K::Words, D::List(&[]), "What must not stand in a string, in any letter case"),
+    key("routes[].body.fields.*.message", K::Text, D::Computed("holds what is forbidden"), "What is said where it does"),
+    key("routes[].body.fields.*.min", K::Number, D::None, "Least number"),
+    key("routes[].body.fields.*.max", K::Number, D::None, "Greatest number"),
+    key("routes[].body.fields.*.sanitize", K::Choice(&["trim", "text", "filename"]), D::None, "How a string is cleaned before it is judged and goes on: `trim` takes off blanks; `text` is for what is shown in a page; `filename` for names of files"),
+    key("routes[].body.fields.*.fields", K::Rules, D::Computed("any"), "The fields of an object, as those of the body"),
+    key("routes[].body.fields.*.unknown_fields", K::Choice(UNKNOWN_FIELDS), D::Text("refuse"), "What happens to others of an object that names some"),
+    key("routes[].body.unknown_fields", K::Choice(UNKNOWN_FIELDS), D::Text("refuse"), "What happens to fields that `fields` does not name"),
     key("routes[].body.max_depth", K::Integer(1, 64), D::Computed("8"), "A body is a JSON object with objects and lists in each other to this depth at most"),
     key("routes[].body.max_fields", K::Integer(1, 10_000), D::Computed("100"), "A body is a JSON object, none of its objects with more fields than this"),
     key("routes[].body.hold", K::Size, D::Computed("`routes[].body.max`, at most 64 KiB"), "Largest body that is held until it was judged as JSON; larger ones are answered 413"),
@@ -215,7 +234,7 @@ pub const KEYS: &[Key] = &[
     key("routes[].websocket.connections", K::Integer(1, 10_000_000), D::None, "Open WebSockets of this route"),
 
     key("replies.*.content_type", K::Text, D::Text("application/json"), "Content type of this refusal"),
-    key("replies.*.body", K::Template, D::None, "Body; {limit} {window} {remaining} {reset} {retry_after} {request_id} {detail} {title} {code} {status}"),
+    key("replies.*.body", K::Template, D::None, "Body; {limit} {window} {remaining} {reset} {retry_after} {request_id} {detail} {title} {code} {status}, and {errors} and {fastapi_errors}, the lists of what is wrong with a query or a body"),
     key("replies.*.headers", K::Fields, D::None, "More headers of this refusal"),
     key("replies.*.log", K::Text, D::None, "What the log says of it, where somebody searches for certain words"),
 

@@ -333,7 +333,7 @@ pub struct PolicyTest {
 }
 
 /// What may stand in braces in the body of a reply.
-pub const PLACEHOLDERS: [&str; 10] = [
+pub const PLACEHOLDERS: [&str; 12] = [
     "limit",
     "window",
     "remaining",
@@ -344,6 +344,8 @@ pub const PLACEHOLDERS: [&str; 10] = [
     "title",
     "code",
     "status",
+    "errors",
+    "fastapi_errors",
 ];
 
 /// The reply that stands for answers of the application that are replaced.

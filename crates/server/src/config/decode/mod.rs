@@ -5,6 +5,7 @@ mod access;
 mod accounts;
 mod cors;
 mod endpoints;
+mod fields;
 mod headers;
 mod limits;
 mod roles;

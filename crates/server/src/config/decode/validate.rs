@@ -1,15 +1,14 @@
 //! What queries and bodies may be.
 
-use portcullis_gate::validate::{Body, Config, Held, Kind, Object, Query, UnknownKind};
+use portcullis_gate::validate::{Body, Config, Held, Object, Query};
 
-use super::super::problem::nearest;
 use super::super::tree::Node;
 use super::super::value::{self, Complaint};
-use super::Reader;
 use super::routes::Defaults;
+use super::{Reader, fields};
 
 /// The keys that make a body one that is judged as JSON.
-const JUDGED: [&str; 4] = ["fields", "max_depth", "max_fields", "hold"];
+const JUDGED: [&str; 5] = ["fields", "unknown_fields", "max_depth", "max_fields", "hold"];
 
 /// `[query]`: what every query may be; nothing where none is checked.
 pub(super) fn general(root: &Reader<'_>) -> Option<Query> {
@@ -62,41 +61,11 @@ fn body(section: &Reader<'_>, max: u64) -> (Option<Body>, u64) {
     let held = Held::new(max).map_or(hold, |max| max.min(hold));
     let defaults = Object::default();
     let json = Object {
-        fields: section.node("fields").is_some().then(|| fields(section)),
+        fields: fields::fields(section),
         max_depth: section.integer("max_depth").unwrap_or(defaults.max_depth),
         max_fields: section.integer("max_fields").unwrap_or(defaults.max_fields),
     };
     (Some(Body { held, types, json: Some(json) }), held.bytes() as u64)
-}
-
-/// Names and types, in the order of their names.
-fn fields(section: &Reader<'_>) -> Vec<(Box<str>, Kind)> {
-    let Some(node) = section.node("fields") else { return Vec::new() };
-    let Some(table) = node.as_table() else {
-        let complaint = Complaint::new(
-            format!("{} stands where fields and their types are expected", node.kind()),
-            "{ force_update = \"boolean\" }",
-        );
-        section.complain("fields", node, complaint);
-        return Vec::new();
-    };
-    let mut fields = Vec::new();
-    for (name, node) in table {
-        match kind(node) {
-            Ok(kind) => fields.push((name.as_str().into(), kind)),
-            Err(complaint) => section.complain(&format!("fields.{name}"), node, complaint),
-        }
-    }
-    fields
-}
-
-fn kind(node: &Node) -> Result<Kind, Complaint> {
-    let word = value::text(node)?;
-    word.parse().map_err(|error: UnknownKind| {
-        let near = nearest(word, Kind::ALL.iter().map(|(name, _)| *name));
-        let mend = near.map_or_else(|| error.to_string(), |near| format!("did you mean `{near}`?"));
-        Complaint::new(format!("`{word}` is not a type"), mend)
-    })
 }
 
 fn held(node: &Node) -> Result<Held, Complaint> {
