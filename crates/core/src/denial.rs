@@ -23,6 +23,8 @@ pub enum Denial {
     HeadersTooLarge,
     /// The query or the body is not what the route takes; the status that says how: 413, 415 or 422.
     Invalid(u16),
+    /// The path, the query or the body holds what looks like an attack.
+    AttackPattern,
     /// `Expect` asks for something else than `100-continue`.
     ExpectationFailed,
     /// The configuration closes routes it does not know.
@@ -81,7 +83,7 @@ pub enum Blame {
 
 impl Denial {
     /// The stable codes, for configuration that names them; a test keeps it complete.
-    pub const CODES: [&'static str; 29] = [
+    pub const CODES: [&'static str; 30] = [
         "malformed-request",
         "not-implemented",
         "version-not-supported",
@@ -90,6 +92,7 @@ impl Denial {
         "target-too-long",
         "headers-too-large",
         "invalid-request",
+        "attack-pattern",
         "expectation-failed",
         "unknown-route",
         "method-not-allowed",
@@ -124,6 +127,7 @@ impl Denial {
             Denial::TargetTooLong => "target-too-long",
             Denial::HeadersTooLarge => "headers-too-large",
             Denial::Invalid(_) => "invalid-request",
+            Denial::AttackPattern => "attack-pattern",
             Denial::ExpectationFailed => "expectation-failed",
             Denial::UnknownRoute => "unknown-route",
             Denial::MethodNotAllowed => "method-not-allowed",
@@ -156,7 +160,8 @@ impl Denial {
             Denial::OriginForbidden
             | Denial::InsufficientRole
             | Denial::OutOfScope
-            | Denial::CrossSiteRequest => 403,
+            | Denial::CrossSiteRequest
+            | Denial::AttackPattern => 403,
             Denial::UnknownRoute => 404,
             Denial::MethodNotAllowed => 405,
             Denial::RequestTimeout => 408,
@@ -186,6 +191,7 @@ impl Denial {
             Denial::TargetTooLong => "The request target is too long",
             Denial::HeadersTooLarge => "The request headers are too large",
             Denial::Invalid(_) => "The query or the body is not what is taken here",
+            Denial::AttackPattern => "The request looks like an attack",
             Denial::ExpectationFailed => "The expectation cannot be met",
             Denial::UnknownRoute => "Not found",
             Denial::MethodNotAllowed => "Method not allowed",

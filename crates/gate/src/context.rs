@@ -10,6 +10,7 @@ use portcullis_core::{Client, Head, Id, Identity, Now};
 
 use crate::cors::Origin;
 use crate::validate::Invalid;
+use crate::validate::patterns::Findings;
 
 /// The facts of one request, filled in by the stages in their order.
 #[derive(Debug, Clone)]
@@ -42,6 +43,8 @@ pub struct RequestContext {
     pub device: Named,
     /// What is wrong with its query or body, where that is why it is refused.
     pub invalid: Option<Invalid>,
+    /// What of an attack it holds.
+    pub findings: Findings,
     /// What is worth an event beside the denial itself.
     pub notes: Vec<Note>,
     /// The account of every step, for `explain`; `None` on the hot path.
@@ -104,6 +107,7 @@ impl RequestContext {
             ambient: false,
             device: Named::Nothing,
             invalid: None,
+            findings: Findings::default(),
             notes: Vec::new(),
             steps: None,
             dry: false,

@@ -13,10 +13,10 @@ use crate::authn::{Found, Proof, Tenure};
 use crate::authz::{self, Asked};
 use crate::context::{Named, Note, RequestContext};
 use crate::cors::{self, Origin, Preflight};
+use crate::judge;
 use crate::limit::{Counted, LimitRule, Limiter, Mode};
 use crate::policy::{Policy, Route, UnknownRoutes};
 use crate::trail::event_of;
-use crate::validate::Invalid;
 
 /// The gate: what outlives a policy. One for the process, shared by all cores.
 #[derive(Debug)]
@@ -68,10 +68,7 @@ impl Permit {
         mut body: Vec<u8>,
     ) -> Result<Vec<u8>, Denial> {
         for route in self.routes(policy) {
-            match route.validate.judge_body(&body) {
-                Ok(()) => body = route.validate.clean_body(&body).unwrap_or(body),
-                Err(invalid) => refuse_body(route, invalid, ctx)?,
-            }
+            body = judge::body(route, ctx, body)?;
         }
         Ok(body)
     }
@@ -173,7 +170,7 @@ impl Gate {
         name_device(policy, route, head, ctx)?;
         self.limit(&route.after_authn, counted.map(|counted| &*counted.after_authn), route, ctx)
             .inspect_err(|_| self.give_back(route, ctx))?;
-        validate(route, head, ctx)
+        judge::head(route, head, ctx)
     }
 
     /// Applies the limits of one stage; the tightest is shown, the first enforced refusal ends it.
@@ -362,40 +359,6 @@ fn name_device(
         return Err(Denial::MissingDevice);
     }
     Ok(())
-}
-
-/// Refuses a body; on a route in `observe` mode, notes what is wrong with it. One that was not read to its end
-/// cannot go on.
-fn refuse_body(route: &Route, invalid: Invalid, ctx: &mut RequestContext) -> Result<(), Denial> {
-    let denial = Denial::Invalid(invalid.status());
-    ctx.invalid = Some(invalid);
-    if !route.observe || denial.status() == 413 {
-        return Err(denial);
-    }
-    if let Some((kind, details)) = event_of(&denial, ctx) {
-        ctx.notes.push(Note { kind, reason: denial.code(), details, observed: true });
-    }
-    Ok(())
-}
-
-/// Judges the query and what the head says of the body. The body itself is judged by who reads it.
-fn validate(route: &Route, head: &Head<'_>, ctx: &mut RequestContext) -> Result<(), Denial> {
-    if route.validate.is_empty() {
-        return Ok(());
-    }
-    let judged = route.validate.judge_head(head);
-    ctx.step("validate", judged.is_ok(), || match &judged {
-        Err(invalid) => invalid.to_string(),
-        Ok(()) if route.validate.holds().is_some() => {
-            "the head is as the route takes it; its body is judged".to_owned()
-        }
-        Ok(()) => "the request is as the route takes it".to_owned(),
-    });
-    judged.map_err(|invalid| {
-        let denial = Denial::Invalid(invalid.status());
-        ctx.invalid = Some(invalid);
-        denial
-    })
 }
 
 /// Which rules apply: the named route that fits best, or the default.

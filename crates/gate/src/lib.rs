@@ -13,6 +13,7 @@ pub mod cors;
 pub mod edge;
 pub mod gate;
 pub mod headers;
+mod judge;
 pub mod layer;
 pub mod limit;
 pub mod onward;

@@ -150,6 +150,7 @@ impl Replies {
             | Denial::TargetTooLong
             | Denial::HeadersTooLarge
             | Denial::Invalid(_)
+            | Denial::AttackPattern
             | Denial::ExpectationFailed
             | Denial::UnknownRoute
             | Denial::InsufficientRole
@@ -328,7 +329,7 @@ mod tests {
 
     #[test]
     fn an_invalid_request_is_told_every_place_and_no_value() {
-        let rules = Config { query: Some(Query::default()), body: None };
+        let rules = Config { query: Some(Query::default()), ..Config::default() };
         let head = Head {
             method: "GET",
             path: "/",

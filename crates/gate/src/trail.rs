@@ -209,7 +209,9 @@ pub(crate) fn event_of(denial: &Denial, ctx: &RequestContext) -> Option<(EventKi
             EventKind::SuspiciousActivity,
             "Suspicious activity: control characters or broken text in the query or the body".into(),
         ),
-        Denial::Invalid(_)
+        // What was found is noted rule by rule.
+        Denial::AttackPattern
+        | Denial::Invalid(_)
         | Denial::RequestTimeout
         | Denial::BodyTooLarge
         | Denial::TargetTooLong

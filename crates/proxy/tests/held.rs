@@ -58,8 +58,9 @@ fn start(body_timeout: Duration) -> Running {
         held: Held::new(100).expect("small"),
         types: Vec::new(),
         json: Some(Object { fields, ..Object::default() }),
+        form: false,
     };
-    let judged = validate::Config { query: None, body: Some(body) };
+    let judged = validate::Config { body: Some(body), ..validate::Config::default() };
     let routes = [route("/judged", judged, 0), route("WS /ws", validate::Config::default(), 10)];
     let policy = Policy::new(Parts {
         edge: Edge::new(edge::Config::default()),

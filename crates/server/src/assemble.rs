@@ -305,7 +305,11 @@ fn default_route(config: &Config) -> Route {
         target: Target::Upstream(config.default_upstream),
         pass_credentials: config.upstreams[config.default_upstream].pass_credentials,
         max_body: config.server.caps.body,
-        validate: validate::Config { query: config.query.clone(), body: None },
+        validate: validate::Config {
+            query: config.query.clone(),
+            body: None,
+            patterns: config.patterns.clone(),
+        },
         websocket: WebSocketRules::default(),
     }
 }

@@ -151,6 +151,7 @@ fn denials() -> Vec<Denial> {
         Denial::TargetTooLong,
         Denial::HeadersTooLarge,
         Denial::Invalid(422),
+        Denial::AttackPattern,
         Denial::ExpectationFailed,
         Denial::UnknownRoute,
         Denial::MethodNotAllowed,

@@ -4,7 +4,7 @@ use super::blocks::{Block, Page, page, pages};
 use super::session::Session;
 
 /// The tests below; a page without one fails `every_page_has_its_test`.
-const TESTED: [&str; 8] = [
+const TESTED: [&str; 9] = [
     "README.md",
     "docs/accounts.md",
     "docs/configuration.md",
@@ -13,6 +13,7 @@ const TESTED: [&str; 8] = [
     "docs/profiles.md",
     "docs/running.md",
     "docs/store.md",
+    "docs/validation.md",
 ];
 
 #[test]
@@ -91,6 +92,11 @@ fn accounts() {
 #[test]
 fn the_store() {
     follow(&page("docs/store.md"));
+}
+
+#[test]
+fn what_a_request_may_hold() {
+    follow(&page("docs/validation.md"));
 }
 
 /// Does what the page says, in the order it says it.

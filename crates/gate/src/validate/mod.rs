@@ -10,14 +10,19 @@
 mod fastapi;
 mod invalid;
 mod json;
+pub mod patterns;
 mod query;
 mod rule;
 mod sanitize;
 mod splice;
 pub mod websocket;
 
+use std::sync::Arc;
+
 use portcullis_core::Head;
 use portcullis_core::head::Once;
+
+use patterns::{Findings, Patterns};
 
 pub use invalid::{Bound, Invalid, Issue, Place, Problem};
 pub use json::Object;
@@ -32,6 +37,8 @@ pub struct Config {
     pub query: Option<Query>,
     /// What its body may be.
     pub body: Option<Body>,
+    /// What its path, its query and a held body are inspected for.
+    pub patterns: Option<Arc<Patterns>>,
 }
 
 /// What a body may be. An empty one passes unless a field must be there: whether it may be left out is the
@@ -44,6 +51,8 @@ pub struct Body {
     pub types: Vec<Box<str>>,
     /// The JSON object it must be, whatever its media type says.
     pub json: Option<Object>,
+    /// Whether it is held as a form, to be inspected; where `json` says nothing.
+    pub form: bool,
 }
 
 /// How many bytes of a body are held until they are judged.
@@ -74,12 +83,12 @@ impl Default for Held {
 impl Config {
     /// Whether it takes everything.
     pub fn is_empty(&self) -> bool {
-        self.query.is_none() && self.body.is_none()
+        self.query.is_none() && self.body.is_none() && self.patterns.is_none()
     }
 
     /// How many bytes of the body to hold for [`Config::judge_body`]; nothing where it is not judged.
     pub fn holds(&self) -> Option<usize> {
-        self.body.as_ref().filter(|body| body.json.is_some()).map(|body| body.held.bytes())
+        self.body.as_ref().filter(|body| body.is_held()).map(|body| body.held.bytes())
     }
 
     /// Judges the query and what the head says of the body.
@@ -98,18 +107,33 @@ impl Config {
     /// shown as far as it was read.
     pub fn judge_body(&self, body: &[u8]) -> Result<(), Invalid> {
         let mut invalid = Invalid::default();
-        if let Some(rules) = &self.body
-            && let Some(object) = &rules.json
-        {
+        if let Some(rules) = self.body.as_ref().filter(|rules| rules.is_held()) {
             if body.len() > rules.held.bytes() {
                 invalid.add(Place::Body, Problem::TooLarge { most: rules.held.bytes() });
-            } else if !body.is_empty() {
+                return invalid.into_result();
+            }
+            let Some(object) = &rules.json else { return Ok(()) };
+            if !body.is_empty() {
                 object.judge(body, &mut invalid);
             } else if object.fields.as_ref().is_some_and(Fields::ask) {
                 invalid.add(Place::Body, Problem::Missing);
             }
         }
         invalid.into_result()
+    }
+
+    /// Inspects the path and the query; nothing where that is not asked for.
+    pub fn inspect_head(&self, head: &Head<'_>, findings: &mut Findings) {
+        if let Some(patterns) = &self.patterns {
+            patterns.inspect_head(head.path, head.query, findings);
+        }
+    }
+
+    /// Inspects a body that was held and judged.
+    pub fn inspect_body(&self, body: &[u8], findings: &mut Findings) {
+        if let (Some(patterns), Some(rules)) = (&self.patterns, &self.body) {
+            patterns.inspect_body(body, rules.json.is_none(), findings);
+        }
     }
 
     /// A body that was judged, with its texts as the application is to see them; nothing where it goes on as it
@@ -121,10 +145,14 @@ impl Config {
 }
 
 impl Body {
+    fn is_held(&self) -> bool {
+        self.json.is_some() || self.form
+    }
+
     fn judge_head(&self, head: &Head<'_>, invalid: &mut Invalid) {
         let most = self.held.bytes();
         let length = head.text("content-length").and_then(|text| text.trim().parse::<u64>().ok());
-        if self.json.is_some() && length.is_some_and(|length| length > most as u64) {
+        if self.is_held() && length.is_some_and(|length| length > most as u64) {
             invalid.add(Place::Body, Problem::TooLarge { most });
         }
         let empty = length.unwrap_or(0) == 0 && head.field("transfer-encoding").is_none();
@@ -176,8 +204,10 @@ mod tests {
                 fields: Some(Fields::closed([("force_update", Kind::Boolean)])),
                 ..Object::default()
             }),
+            form: false,
         };
-        Config { query: Some(Query { names: Some(Vec::new()), ..Query::default() }), body: Some(body) }
+        let query = Query { names: Some(Vec::new()), ..Query::default() };
+        Config { query: Some(query), body: Some(body), patterns: None }
     }
 
     /// The status and what is wrong; empty where nothing is.
@@ -246,7 +276,7 @@ mod tests {
     #[test]
     fn a_body_of_which_only_the_type_counts_is_not_held() {
         let body = Body { types: vec!["image/png".into()], ..Body::default() };
-        let config = Config { query: None, body: Some(body) };
+        let config = Config { body: Some(body), ..Config::default() };
         assert_eq!(config.holds(), None);
         let large = [
             Field { name: "Content-Type", value: b"image/png" },
@@ -257,10 +287,26 @@ mod tests {
     }
 
     #[test]
+    fn a_form_is_held_to_be_inspected_and_not_judged_otherwise() {
+        let body = Body { held: Held::new(100).unwrap(), form: true, ..Body::default() };
+        let patterns = Some(Arc::new(Patterns::default()));
+        let config = Config { body: Some(body), patterns, ..Config::default() };
+        assert_eq!(config.holds(), Some(100));
+        assert_eq!(config.judge_body(b"name=x&note=' or 1=1 --"), Ok(()));
+        assert_eq!(said(config.judge_body(&[b'x'; 101])), "413 body: larger than 100 bytes");
+        let mut findings = Findings::default();
+        config.inspect_body(b"name=x&note=%27+or+1%3D1+--+", &mut findings);
+        assert_eq!(findings.found()[0].1, "form `note`");
+        config.inspect_head(&head(Some("q=<script>"), &[]), &mut findings);
+        assert_eq!(findings.found()[1].1, "query `q`");
+    }
+
+    #[test]
     fn a_body_that_must_hold_something_cannot_be_left_out() {
         let rule = Rule { required: true, cleaning: Some(Cleaning::Trim), ..Rule::from(Kind::String) };
         let object = Object { fields: Some(Fields::closed([("a", rule)])), ..Object::default() };
-        let config = Config { query: None, body: Some(Body { json: Some(object), ..Body::default() }) };
+        let config =
+            Config { body: Some(Body { json: Some(object), ..Body::default() }), ..Config::default() };
         assert_eq!(said(config.judge_body(b"")), "422 body: missing");
         assert_eq!(config.judge_body(br#"{"a":" x "}"#), Ok(()));
         assert_eq!(config.clean_body(br#"{"a":" x "}"#).as_deref(), Some(&br#"{"a":"x"}"#[..]));

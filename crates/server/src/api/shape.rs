@@ -132,6 +132,7 @@ impl Takes {
             held: validate::Held::MOST,
             types: vec!["application/json".into()],
             json: Some(object),
+            form: false,
         }
     }
 
@@ -377,7 +378,8 @@ mod tests {
 
     #[test]
     fn the_reader_of_the_gate_knows_the_members_and_their_types() {
-        let config = validate::Config { query: None, body: Some(Takes::One(&SHAPE).rules()) };
+        let config =
+            validate::Config { body: Some(Takes::One(&SHAPE).rules()), ..validate::Config::default() };
         let said = |body: &str| config.judge_body(body.as_bytes()).err().map(|found| found.to_string());
         assert_eq!(said(r#"{"word":"abc","count":1,"sure":true,"list":[]}"#), None);
         assert_eq!(said(r#"{"word":"abc","word":"abd"}"#).unwrap(), "body /word: there more than once");

@@ -93,6 +93,8 @@ pub const MODES: &[&str] = &["enforce", "observe"];
 pub const GENERAL: &[&str] = &["count", "show", "off"];
 /// What happens to fields of a body that are not named.
 pub const UNKNOWN_FIELDS: &[&str] = &["refuse", "pass"];
+/// Whether requests are inspected for attacks.
+pub const PATTERNS: &[&str] = &["off", "observe", "enforce"];
 pub const LEVELS: &[&str] = &["error", "warn", "info", "debug", "trace"];
 
 /// The keys of this version.
@@ -194,6 +196,11 @@ pub const KEYS: &[Key] = &[
     key("query.max_count", K::Integer(1, 10_000), D::Integer(100), "Most parameters of a query that is checked"),
     key("query.max_length", K::Size, D::Text("4 KiB"), "Longest name or value of a parameter that is checked, decoded"),
 
+    key("patterns.mode", K::Choice(PATTERNS), D::Text("off"), "Whether paths, queries and held bodies are inspected for attacks: `observe` logs what is found, `enforce` refuses it with 403; routes may say otherwise"),
+    key("patterns.score", K::Integer(1, 100), D::Integer(5), "The sum of weights at which a request is refused; a strong rule has 5"),
+    key("patterns.without", K::Words, D::List(&[]), "Rules that are not applied"),
+    key("patterns.words", K::Words, D::List(&[]), "Texts that nobody may send, in any letter case: rule `listed-text`"),
+
     key("limiter.enabled", K::Bool, D::Bool(true), "`false`: no limit is in force but that of wrong credentials"),
 
     key("limits[].rate", K::Rate, D::None, "`COUNT/[N]UNIT [per SCOPE]`: 100/minute per ip"),
@@ -228,7 +235,8 @@ pub const KEYS: &[Key] = &[
     key("routes[].body.unknown_fields", K::Choice(UNKNOWN_FIELDS), D::Text("refuse"), "What happens to fields that `fields` does not name"),
     key("routes[].body.max_depth", K::Integer(1, 64), D::Computed("8"), "A body is a JSON object with objects and lists in each other to this depth at most"),
     key("routes[].body.max_fields", K::Integer(1, 10_000), D::Computed("100"), "A body is a JSON object, none of its objects with more fields than this"),
-    key("routes[].body.hold", K::Size, D::Computed("`routes[].body.max`, at most 64 KiB"), "Largest body that is held until it was judged as JSON; larger ones are answered 413"),
+    key("routes[].body.hold", K::Size, D::Computed("`routes[].body.max`, at most 64 KiB"), "Largest body that is held until it was judged as JSON, or inspected as a form where `content_types` names only that; larger ones are answered 413"),
+    key("routes[].patterns", K::Choice(PATTERNS), D::Computed("`patterns.mode`"), "Whether requests of this route are inspected for attacks"),
     key("routes[].websocket.max_message", K::Size, D::None, "Largest message of a client; a larger one closes the WebSocket with 1009. Frames are checked, and nothing is compressed"),
     key("routes[].websocket.idle_timeout", K::Duration, D::None, "Closes a WebSocket on which nothing passed for so long"),
     key("routes[].websocket.connections", K::Integer(1, 10_000_000), D::None, "Open WebSockets of this route"),
@@ -260,11 +268,9 @@ pub const KEYS: &[Key] = &[
 pub const LATER: &[&str] = &[
     "admin",
     "cluster",
-    "patterns",
     "auth.tokens.jwks_url",
     "server.tls.acme",
     "limits[].counting",
-    "routes[].patterns",
     "routes[].body.schema",
     "routes[].body.public_urls",
     "routes[].websocket.auth_timeout",

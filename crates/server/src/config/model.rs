@@ -7,12 +7,14 @@ mod auth;
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use ipnet::IpNet;
 use portcullis_core::quota::{Rate, Scope};
 use portcullis_core::route::Pattern;
 use portcullis_gate::validate;
+use portcullis_gate::validate::patterns::Patterns;
 
 use super::origin::Origin;
 
@@ -51,6 +53,8 @@ pub struct Config {
     pub routes: Vec<Route>,
     /// What every query may be, where routes say nothing else.
     pub query: Option<validate::Query>,
+    /// What every request is inspected for, where routes say nothing else.
+    pub patterns: Option<Arc<Patterns>>,
     /// By denial code, and `upstream-error` for answers of the application that are replaced.
     pub replies: BTreeMap<&'static str, Reply>,
     /// Which answers of the application are replaced, the environment taken into account.

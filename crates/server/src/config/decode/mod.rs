@@ -8,6 +8,7 @@ mod endpoints;
 mod fields;
 mod headers;
 mod limits;
+mod patterns;
 mod roles;
 mod routes;
 mod schemes;
@@ -76,12 +77,14 @@ pub(super) fn decode(tree: &Table, context: &Context<'_>) -> Config {
     };
     let endpoints = endpoints::endpoints(&root, kept);
     let query = validate::general(&root);
+    let patterns = patterns::general(&root);
     let defaults = routes::Defaults {
         roles: &roles,
         limiter,
         upstream: default_upstream,
         body_max: server.caps.body,
         query: query.as_ref(),
+        patterns: &patterns,
     };
     let routes = routes::routes(&root, &auth, &upstreams, &defaults, &endpoints);
     let tests = routes::tests(&root, &routes);
@@ -103,6 +106,7 @@ pub(super) fn decode(tree: &Table, context: &Context<'_>) -> Config {
         limits: if limiter { limits } else { Vec::new() },
         routes,
         query,
+        patterns: patterns.default,
         replies: headers::replies(&root),
         replace_errors,
         endpoints,

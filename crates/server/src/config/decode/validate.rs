@@ -10,6 +10,9 @@ use super::{Reader, fields};
 /// The keys that make a body one that is judged as JSON.
 const JUDGED: [&str; 5] = ["fields", "unknown_fields", "max_depth", "max_fields", "hold"];
 
+/// What a page sends.
+const FORM: &str = "application/x-www-form-urlencoded";
+
 /// `[query]`: what every query may be; nothing where none is checked.
 pub(super) fn general(root: &Reader<'_>) -> Option<Query> {
     let section = root.section("query");
@@ -28,7 +31,8 @@ pub(super) fn of_route(route: &Reader<'_>, defaults: &Defaults<'_>) -> (Config, 
     let section = route.section("body");
     let max = if section.node("max").is_some() { section.size("max") } else { defaults.body_max };
     let (body, max) = body(&section, max);
-    (Config { query, body }, max)
+    let patterns = defaults.patterns.of_route(route);
+    (Config { query, body, patterns }, max)
 }
 
 fn query(section: &Reader<'_>, general: &Query) -> Query {
@@ -59,13 +63,19 @@ fn body(section: &Reader<'_>, max: u64) -> (Option<Body>, u64) {
         section.complain("max", node, complaint);
     }
     let held = Held::new(max).map_or(hold, |max| max.min(hold));
+    let form = !types.is_empty()
+        && types.iter().all(|it| **it == *FORM)
+        && JUDGED.iter().all(|name| *name == "hold" || section.node(name).is_none());
+    if form {
+        return (Some(Body { held, types, json: None, form }), held.bytes() as u64);
+    }
     let defaults = Object::default();
     let json = Object {
         fields: fields::fields(section),
         max_depth: section.integer("max_depth").unwrap_or(defaults.max_depth),
         max_fields: section.integer("max_fields").unwrap_or(defaults.max_fields),
     };
-    (Some(Body { held, types, json: Some(json) }), held.bytes() as u64)
+    (Some(Body { held, types, json: Some(json), form }), held.bytes() as u64)
 }
 
 fn held(node: &Node) -> Result<Held, Complaint> {

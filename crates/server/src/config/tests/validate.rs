@@ -1,5 +1,6 @@
 //! What queries, bodies and messages may be: from the file to the rules of the gate.
 
+use portcullis_gate::validate::patterns::{Patterns, Rule as PatternRule, Rules};
 use portcullis_gate::validate::{Bound, Cleaning, Fields, Forbidden, Form, Held, Kind, Object, Query, Rule};
 
 use super::broken::all_are_refused;
@@ -108,6 +109,30 @@ fn a_field_can_be_judged_by_more_than_its_type() {
 }
 
 #[test]
+fn what_requests_are_inspected_for_is_said_for_all_and_for_one() {
+    let config = Case::config(&format!(
+        "{SMALL}[patterns]\nmode = \"observe\"\nscore = 7\nwithout = [\"sql-hint\"]\nwords = [\"<Script\"]\n\
+         [[routes]]\nmatch = \"/a\"\n\
+         [[routes]]\nmatch = \"/b\"\npatterns = \"enforce\"\n\
+         [[routes]]\nmatch = \"/c\"\npatterns = \"off\"\n\
+         [[routes]]\nmatch = \"/d\"\nbody = {{ content_types = [\"application/x-www-form-urlencoded\"], hold = 100 }}\n"
+    ))
+    .load()
+    .config;
+    let mut without = Rules::default();
+    without.add(PatternRule::SqlHint);
+    let observe = Patterns { enforce: false, threshold: 7, without, words: vec!["<script".into()] };
+    let of = |at: usize| config.routes[at].validate.patterns.as_deref().cloned();
+    assert_eq!(config.patterns.as_deref(), Some(&observe));
+    assert_eq!(of(0).as_ref(), Some(&observe));
+    assert_eq!(of(1), Some(Patterns { enforce: true, ..observe }));
+    assert_eq!(of(2), None);
+    let form = config.routes[3].validate.body.as_ref().unwrap();
+    assert_eq!((form.form, form.json.as_ref(), form.held.bytes()), (true, None, 100));
+    assert_eq!(Case::config(SMALL).load().config.patterns, None);
+}
+
+#[test]
 fn kalshiwhale_judges_what_its_guide_asks_for() {
     let config = Case::profile("kalshiwhale").load().config;
     assert_eq!(config.query, Some(Query::default()));
@@ -122,6 +147,14 @@ fn kalshiwhale_judges_what_its_guide_asks_for() {
 #[test]
 fn wrong_rules_are_refused_where_they_stand() {
     all_are_refused(&[
+        ("[patterns]\nmode = \"on\"\n", 3, "`on` is not one of the words", "observe"),
+        (
+            "[patterns]\nwithout = [\"sql-unoin\"]\n",
+            3,
+            "`sql-unoin` is not a rule",
+            "did you mean `sql-union`?",
+        ),
+        ("[patterns]\nwords = [\"\"]\n", 3, "an empty text", "take it away"),
         ("[query]\nchek = true\n", 3, "`chek`", "did you mean `check`?"),
         ("[query]\nmax_count = 0\n", 3, "0 is out of range", "from 1"),
         ("[[routes]]\nmatch = \"/a\"\nquery = { names = [\"\"] }\n", 4, "an empty name", "name a parameter"),
