@@ -64,6 +64,8 @@ pub enum Denial {
     UpstreamMalformed,
     /// The upstream did not answer in time.
     UpstreamTimeout,
+    /// The upstream failed again and again and is left alone; seconds until it is asked again.
+    BreakerOpen(u32),
     /// The gateway is shutting down.
     Draining,
     /// A fault of our own. The log says which.
@@ -83,7 +85,7 @@ pub enum Blame {
 
 impl Denial {
     /// The stable codes, for configuration that names them; a test keeps it complete.
-    pub const CODES: [&'static str; 30] = [
+    pub const CODES: [&'static str; 31] = [
         "malformed-request",
         "not-implemented",
         "version-not-supported",
@@ -112,6 +114,7 @@ impl Denial {
         "upstream-unreachable",
         "upstream-malformed",
         "upstream-timeout",
+        "breaker-open",
         "draining",
         "internal",
     ];
@@ -147,6 +150,7 @@ impl Denial {
             Denial::UpstreamUnreachable => "upstream-unreachable",
             Denial::UpstreamMalformed => "upstream-malformed",
             Denial::UpstreamTimeout => "upstream-timeout",
+            Denial::BreakerOpen(_) => "breaker-open",
             Denial::Draining => "draining",
             Denial::Internal => "internal",
         }
@@ -174,7 +178,10 @@ impl Denial {
             Denial::Internal => 500,
             Denial::NotImplemented(_) => 501,
             Denial::UpstreamUnreachable | Denial::UpstreamMalformed => 502,
-            Denial::TooManyConnections | Denial::Draining | Denial::AuthenticationUnavailable => 503,
+            Denial::TooManyConnections
+            | Denial::Draining
+            | Denial::AuthenticationUnavailable
+            | Denial::BreakerOpen(_) => 503,
             Denial::UpstreamTimeout => 504,
             Denial::VersionNotSupported(_) => 505,
         }
@@ -213,6 +220,7 @@ impl Denial {
             Denial::UpstreamUnreachable => "The application cannot be reached",
             Denial::UpstreamMalformed => "The application gave no valid answer",
             Denial::UpstreamTimeout => "The application did not answer in time",
+            Denial::BreakerOpen(_) => "The application does not answer at the moment",
             Denial::Draining => "The gateway is restarting",
             Denial::Internal => "Internal error",
         }
@@ -231,9 +239,10 @@ impl Denial {
     /// Who must act.
     pub fn blame(&self) -> Blame {
         match self {
-            Denial::UpstreamUnreachable | Denial::UpstreamMalformed | Denial::UpstreamTimeout => {
-                Blame::Upstream
-            }
+            Denial::UpstreamUnreachable
+            | Denial::UpstreamMalformed
+            | Denial::UpstreamTimeout
+            | Denial::BreakerOpen(_) => Blame::Upstream,
             Denial::Draining | Denial::Internal | Denial::AuthenticationUnavailable => Blame::Gateway,
             _ => Blame::Client,
         }

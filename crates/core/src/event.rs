@@ -22,6 +22,8 @@ pub enum EventKind {
     SuspiciousActivity,
     /// An address guessed too many credentials.
     Lockout,
+    /// An upstream failed again and again and is left alone for a while.
+    BreakerOpened,
     /// The configuration was changed, or a change was refused.
     ConfigChanged,
 }
@@ -37,6 +39,7 @@ impl EventKind {
             EventKind::CorsViolation => "cors_violation",
             EventKind::SuspiciousActivity => "suspicious_activity",
             EventKind::Lockout => "lockout",
+            EventKind::BreakerOpened => "breaker_opened",
             EventKind::ConfigChanged => "config_changed",
         }
     }

@@ -141,6 +141,9 @@ impl Replies {
             Denial::TooManyConnections | Denial::Draining | Denial::AuthenticationUnavailable => {
                 reply.fields.push(("Retry-After".into(), "1".into()));
             }
+            Denial::BreakerOpen(seconds) => {
+                reply.fields.push(("Retry-After".into(), seconds.to_string().into()));
+            }
             Denial::MethodNotAllowed => reply.fields.push(("Allow".into(), ctx.allow.clone().into())),
             Denial::Malformed(_)
             | Denial::NotImplemented(_)

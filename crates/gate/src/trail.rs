@@ -224,6 +224,7 @@ pub(crate) fn event_of(denial: &Denial, ctx: &RequestContext) -> Option<(EventKi
         | Denial::UpstreamUnreachable
         | Denial::UpstreamMalformed
         | Denial::UpstreamTimeout
+        | Denial::BreakerOpen(_)
         | Denial::Draining
         | Denial::Internal => return None,
     };

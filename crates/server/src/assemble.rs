@@ -18,7 +18,7 @@ use portcullis_gate::policy::{
 };
 use portcullis_gate::reply::{Replies, Template, UPSTREAM_ERROR};
 use portcullis_gate::validate;
-use portcullis_proxy::{Bind, Caps, Endpoint, Inside, Listener, Settings, Snapshot, Upstream};
+use portcullis_proxy::{Bind, Breaker, Caps, Endpoint, Inside, Listener, Settings, Snapshot, Upstream};
 
 use crate::api;
 use crate::api::endpoints::Access;
@@ -71,6 +71,10 @@ pub fn listeners(config: &Config) -> Vec<Listener> {
 fn settings(config: &Config, doors: Option<&Doors>) -> Settings {
     let caps = &config.server.caps;
     let upstreams = config.upstreams.iter().map(|upstream| Upstream {
+        breaker: upstream
+            .breaker
+            .as_ref()
+            .map(|breaker| Arc::new(Breaker::new(breaker.failures, breaker.open))),
         connect_timeout: upstream.connect_timeout,
         response_timeout: upstream.response_timeout,
         idle_timeout: upstream.idle_timeout,

@@ -152,6 +152,7 @@ fn denials() -> Vec<Denial> {
         Denial::HeadersTooLarge,
         Denial::Invalid(422),
         Denial::AttackPattern,
+        Denial::BreakerOpen(1),
         Denial::ExpectationFailed,
         Denial::UnknownRoute,
         Denial::MethodNotAllowed,

@@ -349,6 +349,9 @@ impl Connection {
             }
             return self.fail(local, forward, failure, upload.is_drained()).await;
         }
+        if let Err(denial) = pool.upstream().admit(core.now().monotonic_ms) {
+            return self.fail(local, forward, Failure::Denied(denial), upload.is_drained()).await;
+        }
         let mut retried = false;
         loop {
             let connected = match if retried { None } else { pool.take() } {
@@ -358,6 +361,7 @@ impl Connection {
             let Ok(connection) = connected else {
                 core.shared.reached(forward.upstream, false);
                 let failure = Failure::Denied(Denial::UpstreamUnreachable);
+                forward.failed(pool.upstream(), failure, core.now().monotonic_ms);
                 return self.fail(local, forward, failure, upload.is_drained()).await;
             };
             core.shared.reached(forward.upstream, true);
@@ -437,6 +441,7 @@ impl Connection {
                         }
                         return Then::Close;
                     }
+                    forward.failed(pool.upstream(), failure, core.now().monotonic_ms);
                     return self.fail(local, forward, failure, upload.is_drained()).await;
                 }
             }
@@ -445,11 +450,7 @@ impl Connection {
 
     /// Answers with a refusal where the application's answer could not be had.
     async fn fail(&mut self, local: &Local, forward: &Forward, failure: Failure, drained: bool) -> Then {
-        let denial = match failure {
-            Failure::Denied(denial) => denial,
-            Failure::UpstreamSilent => Denial::UpstreamMalformed,
-            Failure::ClientGone | Failure::Cut => return Then::Close,
-        };
+        let Some(denial) = failure.denial() else { return Then::Close };
         let reply = local.policy.reply(&denial, &forward.ctx);
         // The head was used already. What of the body is still to come cannot be told from a next request.
         let facts = decide::Facts {

@@ -11,8 +11,10 @@ use portcullis_gate::trail::Trail;
 use portcullis_gate::{Admission, Permit, Reply, RequestContext};
 use portcullis_wire::{self as wire, Body, RequestError, RequestHead, Scratch, Version};
 
+use super::exchange::Failure;
 use crate::core::{Core, Local};
 use crate::own;
+use crate::settings::Upstream;
 use crate::toward::Toward;
 
 /// What the head of a request led to.
@@ -45,6 +47,13 @@ pub struct Forward {
     pub permit: Permit,
     pub upstream: usize,
     pub facts: Facts,
+}
+
+impl Forward {
+    /// Notes that the upstream failed in it, where it did.
+    pub fn failed(&mut self, upstream: &Upstream, failure: Failure, now_ms: u64) {
+        self.ctx.notes.extend(failure.denial().and_then(|denial| upstream.failed(denial, now_ms)));
+    }
 }
 
 /// What of a head the engine needs after its bytes are gone.

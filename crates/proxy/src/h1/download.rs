@@ -300,6 +300,7 @@ impl Exchange<'_> {
                     return Err(malformed);
                 }
                 answer::write_switching(self.reply, &head, policy, ctx);
+                self.local.pools[self.forward.upstream].upstream().answered();
                 self.download.phase = Phase::Switched;
                 self.download.status = status;
             }
@@ -315,6 +316,7 @@ impl Exchange<'_> {
             // Whoever is let in for a WebSocket is let in for nothing else.
             200..=299 if self.forward.permit.is_handshake(policy) => return Err(malformed),
             _ => {
+                self.local.pools[self.forward.upstream].upstream().answered();
                 let keep = answer::keeps(facts, &head) && !self.core.shared.is_draining();
                 self.download.status = status;
                 self.download.keep = keep;

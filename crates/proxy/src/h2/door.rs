@@ -127,7 +127,11 @@ async fn answer_to(
             let reply = local.policy.replaced(status, &record.ctx);
             ours(&local, reply, record, None, false)
         }
-        Err(denial) => refuse(&local, &denial, record),
+        Err(denial) => {
+            let now_ms = core.now().monotonic_ms;
+            record.ctx.notes.extend(local.pools[upstream].upstream().failed(denial, now_ms));
+            refuse(&local, &denial, record)
+        }
     }
 }
 

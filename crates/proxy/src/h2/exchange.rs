@@ -51,6 +51,7 @@ pub(super) async fn run(
     ctx: &RequestContext,
 ) -> Result<Answered, Denial> {
     let pool = &local.pools[asked.upstream];
+    pool.upstream().admit(core.now().monotonic_ms)?;
     let mut incoming = body;
     let once_more = asked.idempotent && (incoming.is_none() || asked.framing == Body::Empty);
     let mut retried = false;
@@ -180,6 +181,9 @@ impl Relay {
                 continue;
             }
             self.status = status;
+            if let Some(upload) = &self.upload {
+                upload.answered();
+            }
             if self.local.policy.replaces(ctx, status) {
                 return Ok(Found::Replaced);
             }

@@ -125,6 +125,8 @@ pub const KEYS: &[Key] = &[
     key("upstreams.*.response_timeout", K::Duration, D::Text("60s"), "To the first byte of the answer; then 504"),
     key("upstreams.*.idle_timeout", K::Duration, D::Text("60s"), "Between two pieces of the answer"),
     key("upstreams.*.pass_credentials", K::Bool, D::Bool(false), "Whether the application still sees the client's credentials"),
+    key("upstreams.*.breaker.failures", K::Integer(1, 1000), D::Integer(5), "Failures in a row (no connection, no answer in time, no HTTP) after which it is left alone: 503 with Retry-After. `breaker` alone, `{}`, takes the defaults; without it an upstream is always asked"),
+    key("upstreams.*.breaker.open", K::Duration, D::Text("10s"), "How long, until one request passes as a probe"),
 
     key("log.format", K::Choice(&["text", "json"]), D::Computed("text in development, json in production"), "How a line looks"),
     key("log.file", K::Path, D::None, "A file beside stderr"),

@@ -129,7 +129,18 @@ pub struct Upstream {
     pub response_timeout: Duration,
     pub idle_timeout: Duration,
     pub pass_credentials: bool,
+    /// Nothing: it is asked whatever it does.
+    pub breaker: Option<Breaker>,
     pub origin: Origin,
+}
+
+/// When an upstream is left alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Breaker {
+    /// In a row.
+    pub failures: u32,
+    /// How long, between two probes.
+    pub open: Duration,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

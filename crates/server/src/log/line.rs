@@ -269,6 +269,7 @@ fn level_of(event: &SecurityEvent<'_>) -> Level {
         | EventKind::RateLimitExceeded
         | EventKind::CorsViolation
         | EventKind::Lockout
+        | EventKind::BreakerOpened
         | EventKind::ConfigChanged => Level::Warn,
     }
 }

@@ -1,8 +1,11 @@
 //! What queries, bodies and messages may be: from the file to the rules of the gate.
 
+use std::time::Duration;
+
 use portcullis_gate::validate::patterns::{Patterns, Rule as PatternRule, Rules};
 use portcullis_gate::validate::{Bound, Cleaning, Fields, Forbidden, Form, Held, Kind, Object, Query, Rule};
 
+use super::super::model::Breaker;
 use super::broken::all_are_refused;
 use super::{Case, SMALL};
 
@@ -239,4 +242,18 @@ fn wrong_rules_are_refused_where_they_stand() {
         ),
         ("[[routes]]\nmatch = \"WS /a\"\nwebsocket = { max_message = 0 }\n", 4, "a size of 0", "at least 1"),
     ]);
+}
+
+#[test]
+fn an_upstream_has_a_breaker_where_it_is_asked_for() {
+    let of = |line: &str| {
+        let upstream = format!(
+            "upstream = \"app\"\n[auth]\ndefault = \"none\"\n[upstreams.app]\nurl = \"http://127.0.0.1:1\"\n{line}\n"
+        );
+        Case::config(&upstream).load().config.upstreams[0].breaker
+    };
+    let breaker = |failures, seconds| Some(Breaker { failures, open: Duration::from_secs(seconds) });
+    assert_eq!(of(""), None);
+    assert_eq!(of("breaker = {}"), breaker(5, 10));
+    assert_eq!(of("breaker = { failures = 2, open = \"3s\" }"), breaker(2, 3));
 }
