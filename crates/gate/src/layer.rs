@@ -9,11 +9,13 @@
 //! # }
 //! ```
 //!
-//! The query and what the head says of the body are judged; the body itself is not, since a layer passes it on
-//! unread: rules for its fields need the gateway.
+//! The query and what the head says of the body are judged; the body itself is passed on unread. Rules for its
+//! fields need [`GateLayer::holding`], which gives the service a body of another type.
 //!
 //! The service in front must put the peer's address into the request's extensions as [`Peer`]; a request
 //! without one is refused, because every limit would count it as somebody else.
+
+mod holding;
 
 use std::future::Future;
 use std::net::IpAddr;
@@ -31,7 +33,9 @@ use tower_service::Service;
 
 use crate::authn::cookies;
 use crate::context::{RequestContext, RequestId};
-use crate::{Admission, Gate, Policy, Reply};
+use crate::{Admission, Gate, Permit, Policy, Reply};
+
+pub use holding::{HoldingLayer, HoldingService};
 
 /// The address of the other end of the connection, and whether it came over TLS.
 #[derive(Debug, Clone, Copy)]
@@ -96,7 +100,7 @@ where
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
         match self.shared.decide(&mut request) {
-            (Ok(()), ctx) => GateFuture(State::Inner {
+            (Ok(_), ctx) => GateFuture(State::Inner {
                 future: Box::pin(self.inner.call(request)),
                 ctx: Box::new(ctx),
                 shared: Arc::clone(&self.shared),
@@ -108,7 +112,7 @@ where
 
 impl Shared {
     /// Decides, and makes an admitted request what the application may see.
-    fn decide<B>(&self, request: &mut Request<B>) -> (Result<(), Box<(Reply, bool)>>, RequestContext) {
+    fn decide<B>(&self, request: &mut Request<B>) -> (Result<Permit, Box<(Reply, bool)>>, RequestContext) {
         let peer = request.extensions().get::<Peer>().copied();
         let Peer { address, secure } = peer.unwrap_or(Peer { address: [0, 0, 0, 0].into(), secure: false });
         let fields: Vec<Field<'_>> = request
@@ -162,7 +166,7 @@ impl Shared {
                 }
                 request.headers_mut().remove("x-request-id");
                 put(request.headers_mut(), "x-request-id", ctx.request_id.as_bytes());
-                (Ok(()), ctx)
+                (Ok(permit), ctx)
             }
             Ok(Admission::Preflight) => (Err(Box::new((Reply::preflight(), true))), ctx),
             Err(denial) => (Err(Box::new((self.policy.reply(&denial, &ctx), false))), ctx),
@@ -323,8 +327,13 @@ mod tests {
     }
 
     fn layer_of(default_route: Route) -> GateLayer {
+        GateLayer::new(Arc::new(Gate::new(LimitTable::new(0), [1, 2])), Arc::new(policy_of(default_route)))
+    }
+
+    /// A policy of that route alone, which knows one API key.
+    pub(super) fn policy_of(default_route: Route) -> Policy {
         let secret = SharedSecret::new(Scheme::ApiKey, "X-API-Key", vec![Secret::new("the-key".to_owned())]);
-        let policy = Policy::new(Parts {
+        Policy::new(Parts {
             edge: Edge::new(edge::Config::default()),
             routes: Vec::new(),
             default_route,
@@ -336,8 +345,8 @@ mod tests {
             replies: Replies::default(),
             replace_errors: ReplaceErrors::Never,
             identity: crate::onward::Onward::default(),
-        });
-        GateLayer::new(Arc::new(Gate::new(LimitTable::new(0), [1, 2])), Arc::new(policy.unwrap()))
+        })
+        .unwrap()
     }
 
     /// Sends a request with those fields and gives status, headers and the application's body.
