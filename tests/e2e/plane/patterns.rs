@@ -125,3 +125,26 @@ fn patterns_hold_over_http2_and_are_explained() {
     assert!(explained.contains("sql-logic in query `q`: 5 of 5"), "{explained}");
     assert!(explained.contains("403 attack-pattern"), "{explained}");
 }
+
+#[test]
+fn a_route_in_observe_mode_notes_a_wrong_body_and_lets_it_pass() {
+    let upstream = Upstream::ok();
+    let gateway = Launch::run()
+        .config(&format!(
+            "upstream = \"{}\"\n[auth]\ndefault = \"none\"\n[[routes]]\nmatch = \"POST /notes\"\nmode = \"observe\"\n\
+             patterns = \"enforce\"\nbody = {{ max = 100, fields = {{ note = {{ forbid = [\"<script\"] }} }} }}\n",
+            upstream.url()
+        ))
+        .start();
+    let mut connection = Connection::open(gateway.address());
+    let forbidden = r#"{"note":"<script>","more":1}"#;
+    assert_reached(&Request::post("/notes", forbidden).on(&mut connection));
+    assert_eq!(upstream.received()[0].body, forbidden.as_bytes());
+    gateway.wait_for_log(&["suspicious_activity", "forbidden-text", "observed=true"]);
+    assert_reached(&Request::post("/notes", r#"{"note":"x' or 1=1 --"}"#).on(&mut connection));
+    gateway.wait_for_log(&["suspicious_activity", "sql-logic", "observed=true"]);
+    // What was not read to its end cannot go on.
+    let large = format!(r#"{{"note":"{}"}}"#, "x".repeat(100));
+    assert_eq!(Request::post("/notes", &large).send_to(gateway.address()).status, 413);
+    assert_eq!(upstream.count(), 2);
+}
