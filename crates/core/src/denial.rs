@@ -25,6 +25,8 @@ pub enum Denial {
     Invalid(u16),
     /// The body names a URL that may not be called; how it is wrong.
     Url(UrlFault),
+    /// The path, the query or the body holds what looks like an attack.
+    AttackPattern,
     /// `Expect` asks for something else than `100-continue`.
     ExpectationFailed,
     /// The configuration closes routes it does not know.
@@ -72,6 +74,8 @@ pub enum Denial {
     UpstreamMalformed,
     /// The upstream did not answer in time.
     UpstreamTimeout,
+    /// The upstream failed again and again and is left alone; seconds until it is asked again.
+    BreakerOpen(u32),
     /// The gateway is shutting down.
     Draining,
     /// A fault of our own. The log says which.
@@ -107,7 +111,7 @@ pub enum Blame {
 
 impl Denial {
     /// The stable codes, for configuration that names them; a test keeps it complete.
-    pub const CODES: [&'static str; 38] = [
+    pub const CODES: [&'static str; 40] = [
         "malformed-request",
         "not-implemented",
         "version-not-supported",
@@ -121,6 +125,7 @@ impl Denial {
         "url-not-public",
         "url-private-network",
         "url-unresolved",
+        "attack-pattern",
         "expectation-failed",
         "unknown-route",
         "method-not-allowed",
@@ -144,6 +149,7 @@ impl Denial {
         "upstream-unreachable",
         "upstream-malformed",
         "upstream-timeout",
+        "breaker-open",
         "draining",
         "internal",
     ];
@@ -164,6 +170,7 @@ impl Denial {
             Denial::Url(UrlFault::Refused) => "url-not-public",
             Denial::Url(UrlFault::PrivateNetwork) => "url-private-network",
             Denial::Url(UrlFault::Unresolved) => "url-unresolved",
+            Denial::AttackPattern => "attack-pattern",
             Denial::ExpectationFailed => "expectation-failed",
             Denial::UnknownRoute => "unknown-route",
             Denial::MethodNotAllowed => "method-not-allowed",
@@ -187,6 +194,7 @@ impl Denial {
             Denial::UpstreamUnreachable => "upstream-unreachable",
             Denial::UpstreamMalformed => "upstream-malformed",
             Denial::UpstreamTimeout => "upstream-timeout",
+            Denial::BreakerOpen(_) => "breaker-open",
             Denial::Draining => "draining",
             Denial::Internal => "internal",
         }
@@ -206,7 +214,8 @@ impl Denial {
             | Denial::InsufficientRole
             | Denial::OutOfScope
             | Denial::CrossSiteRequest
-            | Denial::Url(UrlFault::Refused | UrlFault::PrivateNetwork) => 403,
+            | Denial::Url(UrlFault::Refused | UrlFault::PrivateNetwork)
+            | Denial::AttackPattern => 403,
             Denial::UnknownRoute => 404,
             Denial::MethodNotAllowed => 405,
             Denial::RequestTimeout => 408,
@@ -221,7 +230,10 @@ impl Denial {
             Denial::Internal => 500,
             Denial::NotImplemented(_) => 501,
             Denial::UpstreamUnreachable | Denial::UpstreamMalformed => 502,
-            Denial::TooManyConnections | Denial::Draining | Denial::AuthenticationUnavailable => 503,
+            Denial::TooManyConnections
+            | Denial::Draining
+            | Denial::AuthenticationUnavailable
+            | Denial::BreakerOpen(_) => 503,
             Denial::UpstreamTimeout => 504,
             Denial::VersionNotSupported(_) => 505,
         }
@@ -243,6 +255,7 @@ impl Denial {
             Denial::Url(UrlFault::Refused) => "The URL is not a public one",
             Denial::Url(UrlFault::PrivateNetwork) => "The URL is one of a private network",
             Denial::Url(UrlFault::Unresolved) => "The name in the URL could not be resolved",
+            Denial::AttackPattern => "The request looks like an attack",
             Denial::ExpectationFailed => "The expectation cannot be met",
             Denial::UnknownRoute => "Not found",
             Denial::MethodNotAllowed => "Method not allowed",
@@ -268,6 +281,7 @@ impl Denial {
             Denial::UpstreamUnreachable => "The application cannot be reached",
             Denial::UpstreamMalformed => "The application gave no valid answer",
             Denial::UpstreamTimeout => "The application did not answer in time",
+            Denial::BreakerOpen(_) => "The application does not answer at the moment",
             Denial::Draining => "The gateway is restarting",
             Denial::Internal => "Internal error",
         }
@@ -284,7 +298,10 @@ impl Denial {
             Denial::Malformed(_) => 1002,
             Denial::Draining => 1001,
             // Try again later: nothing is wrong with the client.
-            Denial::AuthenticationUnavailable | Denial::UpstreamUnreachable | Denial::UpstreamTimeout => 1013,
+            Denial::AuthenticationUnavailable
+            | Denial::UpstreamUnreachable
+            | Denial::UpstreamTimeout
+            | Denial::BreakerOpen(_) => 1013,
             Denial::UpstreamMalformed | Denial::Internal => 1011,
             other => match other.status() {
                 401 => 4401,
@@ -307,9 +324,10 @@ impl Denial {
     /// Who must act.
     pub fn blame(&self) -> Blame {
         match self {
-            Denial::UpstreamUnreachable | Denial::UpstreamMalformed | Denial::UpstreamTimeout => {
-                Blame::Upstream
-            }
+            Denial::UpstreamUnreachable
+            | Denial::UpstreamMalformed
+            | Denial::UpstreamTimeout
+            | Denial::BreakerOpen(_) => Blame::Upstream,
             Denial::Draining | Denial::Internal | Denial::AuthenticationUnavailable => Blame::Gateway,
             _ => Blame::Client,
         }

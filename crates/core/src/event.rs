@@ -30,6 +30,8 @@ pub enum EventKind {
     EgressDenied,
     /// An address guessed too many credentials.
     Lockout,
+    /// An upstream failed again and again and is left alone for a while.
+    BreakerOpened,
     /// The configuration was changed, or a change was refused.
     ConfigChanged,
 }
@@ -48,6 +50,7 @@ impl EventKind {
             EventKind::SsrfBlocked => "ssrf_blocked",
             EventKind::EgressDenied => "egress_denied",
             EventKind::Lockout => "lockout",
+            EventKind::BreakerOpened => "breaker_opened",
             EventKind::ConfigChanged => "config_changed",
         }
     }

@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 
-use portcullis_core::Identity;
+use portcullis_core::{Denial, Identity};
 
 use crate::authn::Tenure;
+use crate::context::RequestContext;
+use crate::judge;
 use crate::policy::{Policy, Route};
-use crate::validate::{Invalid, NamedUrl};
+use crate::validate::NamedUrl;
 
 /// What becomes of a request that was not refused.
 #[derive(Debug)]
@@ -48,15 +50,27 @@ impl Permit {
         self.routes(policy).filter_map(|route| route.validate.holds()).min()
     }
 
-    /// Judges a held body, without its transfer coding. One that is larger than [`Permit::holds`] may be shown
-    /// as far as it was read. What passes may go on once [`Permit::check_urls`] took the URLs that it names.
-    pub fn judge_body(&self, policy: &Policy, body: &[u8]) -> Result<Vec<NamedUrl>, Invalid> {
-        let mut urls = Vec::new();
+    /// Judges a held body, without its transfer coding, and gives it back as it goes on, once
+    /// [`Permit::check_urls`] took the URLs that it names. One that is larger than [`Permit::holds`] may be shown as
+    /// far as it was read; it is refused.
+    pub fn judge_body(
+        &self,
+        policy: &Policy,
+        ctx: &mut RequestContext,
+        mut body: Vec<u8>,
+    ) -> Result<(Vec<u8>, Vec<NamedUrl>), Denial> {
         for route in self.routes(policy) {
-            route.validate.judge_body(body)?;
-            urls.extend(route.validate.named_urls(body)?);
+            body = judge::body(route, ctx, body)?;
         }
-        Ok(urls)
+        let mut urls = Vec::new();
+        // Of what the application will see: what was cleaned may be another URL.
+        for route in self.routes(policy) {
+            match route.validate.named_urls(&body) {
+                Ok(named) => urls.extend(named),
+                Err(invalid) => judge::refuse(route, invalid, ctx)?,
+            }
+        }
+        Ok((body, urls))
     }
 
     /// Whether it was admitted as a WebSocket handshake only: an application that answers it like any `GET`

@@ -10,6 +10,7 @@ use portcullis_core::{Client, Head, Id, Identity, Now};
 
 use crate::cors::Origin;
 use crate::validate::Invalid;
+use crate::validate::patterns::Findings;
 
 /// The facts of one request, filled in by the stages in their order.
 #[derive(Debug, Clone)]
@@ -49,6 +50,8 @@ pub struct RequestContext {
     pub invalid: Option<Invalid>,
     /// The URL in its body that may not be called, where that is why it is refused.
     pub refused_url: Option<RefusedAt>,
+    /// What of an attack it holds.
+    pub findings: Findings,
     /// What is worth an event beside the denial itself.
     pub notes: Vec<Note>,
     /// The account of every step, for `explain`; `None` on the hot path.
@@ -123,6 +126,7 @@ impl RequestContext {
             device: Named::Nothing,
             invalid: None,
             refused_url: None,
+            findings: Findings::default(),
             notes: Vec::new(),
             steps: None,
             dry: false,

@@ -16,6 +16,7 @@ use crate::authn::{Found, Proof, protocol};
 use crate::authz::{self, Asked};
 use crate::context::{Named, Note, RequestContext};
 use crate::cors::{self, Origin, Preflight};
+use crate::judge;
 use crate::limit::{Counted, LimitRule, Limiter, Mode};
 use crate::policy::{Policy, Route, UnknownRoutes};
 use crate::trail::event_of;
@@ -109,14 +110,14 @@ impl Gate {
         if nothing && head.upgrade == Upgrade::WebSocket && route.accepts.contains(&Scheme::FirstMessage) {
             ctx.step("authentication", true, || "the first message has to log in".to_owned());
             ctx.awaits_login = true;
-            return validate(route, head, ctx);
+            return judge::head(route, head, ctx);
         }
         self.accept(policy, presented, route, ctx)?;
         authz::authorize(route, policy.pattern(index), asked, ctx)?;
         name_device(policy, route, head, ctx)?;
         self.limit(&route.after_authn, counted.map(|counted| &*counted.after_authn), route, ctx)
             .inspect_err(|_| self.give_back(route, ctx))?;
-        validate(route, head, ctx)
+        judge::head(route, head, ctx)
     }
 
     /// Applies the limits of one stage; the tightest is shown, the first enforced refusal ends it.
@@ -316,29 +317,6 @@ pub(crate) fn name_device(
         return Err(Denial::MissingDevice);
     }
     Ok(())
-}
-
-/// Judges the query and what the head says of the body. The body itself is judged by who reads it.
-fn validate(route: &Route, head: &Head<'_>, ctx: &mut RequestContext) -> Result<(), Denial> {
-    if route.validate.is_empty() {
-        return Ok(());
-    }
-    let judged = route.validate.judge_head(head);
-    ctx.step("validate", judged.is_ok(), || match &judged {
-        Err(invalid) => invalid.to_string(),
-        Ok(()) if route.validate.judges_urls() => {
-            "the head is as the route takes it; its body is judged, and where its URLs lead".to_owned()
-        }
-        Ok(()) if route.validate.holds().is_some() => {
-            "the head is as the route takes it; its body is judged".to_owned()
-        }
-        Ok(()) => "the request is as the route takes it".to_owned(),
-    });
-    judged.map_err(|invalid| {
-        let denial = Denial::Invalid(invalid.status());
-        ctx.invalid = Some(invalid);
-        denial
-    })
 }
 
 /// Which rules apply: the named route that fits best, or the default.

@@ -9,7 +9,7 @@
 //! # }
 //! ```
 //!
-//! A body that the route judges is held until it was, and goes on as it came; every other is passed on unread. How
+//! A body that the route judges is held until it was, and goes on cleaned where that is asked; every other is passed on unread. How
 //! long a client may take to send one is for the service in front to say.
 //!
 //! The service in front must put the peer's address into the request's extensions as [`Peer`]; a request
@@ -23,6 +23,7 @@ use std::task::{Context, Poll, ready};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
+use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode};
 use http_body::Body;
 use http_body_util::{BodyExt as _, Either, Full};
@@ -214,16 +215,12 @@ impl Shared {
         S: Service<Request<Passed<B>>, Response = Response<R>>,
         B: Body<Data = Bytes> + Unpin,
     {
-        let (parts, mut body) = request.into_parts();
+        let (mut parts, mut body) = request.into_parts();
         let judged = match read(&mut body, most).await {
             Err(denial) => Err(denial),
-            Ok(held) => match permit.judge_body(&self.policy, &held) {
-                Err(invalid) => {
-                    let denial = Denial::Invalid(invalid.status());
-                    ctx.invalid = Some(invalid);
-                    Err(denial)
-                }
-                Ok(urls) => permit.check_urls(&self.policy, urls, &mut ctx).await.map(|()| held),
+            Ok(held) => match permit.judge_body(&self.policy, &mut ctx, held) {
+                Err(denial) => Err(denial),
+                Ok((held, urls)) => permit.check_urls(&self.policy, urls, &mut ctx).await.map(|()| held),
             },
         };
         match judged {
@@ -232,6 +229,11 @@ impl Shared {
                 Ok(self.answer((reply, false), &ctx).map(Either::Right))
             }
             Ok(held) => {
+                // It may have been cleaned, and it is whole.
+                parts.headers.remove(TRANSFER_ENCODING);
+                if parts.headers.remove(CONTENT_LENGTH).is_some() || !held.is_empty() {
+                    parts.headers.insert(CONTENT_LENGTH, HeaderValue::from(held.len()));
+                }
                 let request = Request::from_parts(parts, Either::Right(Full::new(Bytes::from(held))));
                 Ok(self.sealed(inner.call(request).await?, &ctx))
             }
@@ -290,7 +292,6 @@ fn put(headers: &mut HeaderMap, name: &str, value: &[u8]) {
     }
 }
 
-/// Takes one cookie out of every `Cookie` field.
 /// Leaves of the fields of that name what `keep` appends of each; those of which that is nothing go.
 fn withhold(headers: &mut HeaderMap, name: &'static str, keep: impl Fn(&[u8], &mut Vec<u8>)) {
     let fields: Vec<HeaderValue> = headers.get_all(name).iter().cloned().collect();

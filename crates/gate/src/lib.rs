@@ -14,6 +14,7 @@ pub mod cors;
 pub mod edge;
 pub mod gate;
 pub mod headers;
+mod judge;
 pub mod layer;
 pub mod limit;
 mod login;

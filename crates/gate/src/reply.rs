@@ -9,6 +9,7 @@ use portcullis_core::identity::Scheme;
 use portcullis_core::quota::Verdict;
 
 use crate::context::RequestContext;
+use crate::validate::Invalid;
 use crate::validate::one_to_json;
 use template::{Slot, fill};
 
@@ -62,6 +63,11 @@ struct Values<'a> {
 }
 
 impl Values<'_> {
+    /// What is wrong, where that is why it is refused.
+    fn invalid(&self) -> Option<&Invalid> {
+        self.ctx.invalid.as_ref().filter(|_| self.code == INVALID)
+    }
+
     fn write(&self, slot: Slot, out: &mut String) {
         let number = |out: &mut String, value: u64| out.push_str(itoa::Buffer::new().format(value));
         let verdict = self.verdict;
@@ -76,6 +82,8 @@ impl Values<'_> {
             Slot::Title => out.push_str(reason_phrase(self.status)),
             Slot::Code => out.push_str(self.code),
             Slot::Status => number(out, u64::from(self.status)),
+            Slot::Errors => out.push_str(&self.invalid().map_or("[]".to_owned(), Invalid::to_json)),
+            Slot::FastapiErrors => out.push_str(&self.invalid().map_or("[]".to_owned(), Invalid::to_fastapi)),
         }
     }
 }
@@ -149,6 +157,9 @@ impl Replies {
                 reply.fields.push(("Retry-After".into(), "1".into()));
             }
             Denial::WebSocketVersion => reply.fields.push(("Sec-WebSocket-Version".into(), "13".into())),
+            Denial::BreakerOpen(seconds) => {
+                reply.fields.push(("Retry-After".into(), seconds.to_string().into()));
+            }
             Denial::MethodNotAllowed => reply.fields.push(("Allow".into(), ctx.allow.clone().into())),
             Denial::Malformed(_)
             | Denial::NotImplemented(_)
@@ -159,6 +170,7 @@ impl Replies {
             | Denial::HeadersTooLarge
             | Denial::Invalid(_)
             | Denial::Url(_)
+            | Denial::AttackPattern
             | Denial::ExpectationFailed
             | Denial::UnknownRoute
             | Denial::LoginTimeout
@@ -246,7 +258,7 @@ impl Replies {
             out.push_str(r#","retry_after":"#);
             values.write(Slot::RetryAfter, &mut out);
         }
-        if let Some(invalid) = values.ctx.invalid.as_ref().filter(|_| values.code == INVALID) {
+        if let Some(invalid) = values.invalid() {
             out.push_str(r#","errors":"#);
             out.push_str(&invalid.to_json());
         }
@@ -373,7 +385,7 @@ mod tests {
 
     #[test]
     fn an_invalid_request_is_told_every_place_and_no_value() {
-        let rules = Config { query: Some(Query::default()), body: None };
+        let rules = Config { query: Some(Query::default()), ..Config::default() };
         let head = Head {
             method: "GET",
             path: "/",
@@ -391,6 +403,15 @@ mod tests {
         assert_eq!(value["errors"][0]["parameter"], "a\"b");
         assert_eq!(value["errors"][1]["parameter"], "c");
         assert!(!body(&reply).contains("quince"));
+        // Clients of FastAPI find the same under `detail`.
+        let template =
+            Template::new("application/json", r#"{"detail":{fastapi_errors},"all":{errors}}"#).unwrap();
+        let replies = Replies::new(vec![("invalid-request", template.clone()), ("internal", template)], "");
+        let shaped: serde_json::Value =
+            serde_json::from_slice(&replies.denial(&Denial::Invalid(422), &ctx).body).unwrap();
+        assert_eq!(shaped["detail"][0]["loc"], serde_json::json!(["query", "a\"b"]));
+        assert_eq!(shaped["all"], value["errors"]);
+        assert_eq!(body(&replies.denial(&Denial::Internal, &ctx)), r#"{"detail":[],"all":[]}"#);
         // Another refusal says nothing of it.
         assert!(!body(&Replies::default().denial(&Denial::Internal, &ctx)).contains("errors"));
     }

@@ -218,6 +218,9 @@ pub(crate) fn event_of(denial: &Denial, ctx: &RequestContext) -> Option<(EventKi
         Denial::Malformed(how) | Denial::NotImplemented(how) | Denial::VersionNotSupported(how) => {
             (EventKind::SuspiciousActivity, format!("Suspicious activity: malformed request ({how})").into())
         }
+        Denial::Invalid(_) if let Some(place) = ctx.invalid.as_ref().and_then(Invalid::forbidden) => {
+            (EventKind::SuspiciousActivity, format!("Suspicious activity: forbidden-text in {place}").into())
+        }
         Denial::Invalid(_) if ctx.invalid.as_ref().is_some_and(Invalid::is_suspicious) => (
             EventKind::SuspiciousActivity,
             "Suspicious activity: control characters or broken text in the query or the body".into(),
@@ -228,7 +231,9 @@ pub(crate) fn event_of(denial: &Denial, ctx: &RequestContext) -> Option<(EventKi
             let (at, why) = ctx.refused_url.as_ref().map_or(("", ""), |it| (&*it.pointer, &*it.why));
             (EventKind::SsrfBlocked, format!("SSRF: a URL is refused (body {at}: {why})").into())
         }
-        Denial::Invalid(_)
+        // What was found is noted rule by rule.
+        Denial::AttackPattern
+        | Denial::Invalid(_)
         | Denial::Url(UrlFault::Invalid)
         | Denial::RequestTimeout
         | Denial::BodyTooLarge
@@ -246,6 +251,7 @@ pub(crate) fn event_of(denial: &Denial, ctx: &RequestContext) -> Option<(EventKi
         | Denial::UpstreamUnreachable
         | Denial::UpstreamMalformed
         | Denial::UpstreamTimeout
+        | Denial::BreakerOpen(_)
         | Denial::Draining
         | Denial::Internal => return None,
     };

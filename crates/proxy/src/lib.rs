@@ -4,6 +4,7 @@
 //! buffers never leave their core. HTTP/1.1 is read and written by an engine of our own on
 //! `portcullis-wire`; HTTP/2 comes in through hyper. Both ask the same gate.
 
+pub mod breaker;
 pub mod buffers;
 pub mod certificate;
 pub mod core;
@@ -22,6 +23,7 @@ pub mod supervisor;
 mod toward;
 mod tunnel;
 
+pub use breaker::Breaker;
 pub use certificate::Certificates;
 pub use core::{AuditState, Snapshot, StoreState};
 pub use explain::{Explanation, Outcome, explain};

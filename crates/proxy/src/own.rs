@@ -63,6 +63,15 @@ fn health(core: &Core, local: &Local) -> Reply {
         body.push_str(&format!(r#""{}":"{state}""#, upstream.name));
     }
     body.push('}');
+    let breakers: Vec<_> = upstreams
+        .iter()
+        .zip(&local.pools)
+        .filter_map(|(upstream, pool)| Some((&upstream.name, pool.upstream().breaker.as_ref()?.is_open())))
+        .map(|(name, open)| format!(r#""{name}":"{}""#, if open { "open" } else { "closed" }))
+        .collect();
+    if !breakers.is_empty() {
+        body.push_str(&format!(r#","breakers":{{{}}}"#, breakers.join(",")));
+    }
     match store {
         StoreState::None => {}
         StoreState::Reachable => body.push_str(r#","store":"reachable""#),

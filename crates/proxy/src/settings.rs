@@ -8,6 +8,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::breaker::Breaker;
+
 /// Where to listen.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Bind {
@@ -117,6 +119,8 @@ pub struct Upstream {
     pub name: String,
     /// Where it answers; requests go round over those that do.
     pub endpoints: Vec<Endpoint>,
+    /// Whether it is left alone when it fails again and again.
+    pub breaker: Option<Arc<Breaker>>,
     /// To a connection.
     pub connect_timeout: Duration,
     /// To the first byte of the answer.
@@ -138,6 +142,7 @@ impl Upstream {
         Self {
             name: name.to_owned(),
             endpoints,
+            breaker: None,
             connect_timeout: Duration::from_secs(5),
             response_timeout: Duration::from_secs(60),
             idle_timeout: Duration::from_secs(60),

@@ -130,6 +130,22 @@ impl Toward<'_> {
     }
 }
 
+/// Gives a head that is written another length of the body, where it states one: a held body may have changed.
+/// `false` where it does not end as [`Toward::write`] ends it.
+pub fn reframe(out: &mut Vec<u8>, written: Body, length: usize) -> bool {
+    let Body::Length(before) = written else { return written == Body::Chunked };
+    let mut end = Vec::new();
+    put(&mut end, "Content-Length", itoa::Buffer::new().format(before).as_bytes());
+    end.extend_from_slice(b"\r\n");
+    if !out.ends_with(&end) {
+        return false;
+    }
+    out.truncate(out.len() - end.len());
+    put(out, "Content-Length", itoa::Buffer::new().format(length).as_bytes());
+    out.extend_from_slice(b"\r\n");
+    true
+}
+
 /// Appends a field line with what `keep` appends of its value; nothing where that is nothing.
 fn put_kept(out: &mut Vec<u8>, field: &Field<'_>, keep: impl FnOnce(&mut Vec<u8>)) {
     let before = out.len();
@@ -234,6 +250,19 @@ mod tests {
         ] {
             assert!(!is_traceparent(bad.as_bytes()), "{bad}");
         }
+    }
+
+    #[test]
+    fn a_body_that_changed_has_another_length() {
+        let mut out = b"POST / HTTP/1.1\r\nX-Content-Length: 12\r\nContent-Length: 12\r\n\r\n".to_vec();
+        assert!(reframe(&mut out, Body::Length(12), 9));
+        assert_eq!(out, b"POST / HTTP/1.1\r\nX-Content-Length: 12\r\nContent-Length: 9\r\n\r\n");
+        assert!(!reframe(&mut out, Body::Length(12), 9), "it says another one");
+        let chunked = b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n".to_vec();
+        let mut out = chunked.clone();
+        assert!(reframe(&mut out, Body::Chunked, 9));
+        assert_eq!(out, chunked);
+        assert!(!reframe(&mut out, Body::Empty, 9), "nothing frames it");
     }
 
     #[test]

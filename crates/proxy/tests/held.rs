@@ -17,7 +17,7 @@ use portcullis_gate::headers::{self, Headers};
 use portcullis_gate::limit::{LimitRule, Mode};
 use portcullis_gate::policy::{Parts, Policy, ReplaceErrors, Route, Target, UnknownRoutes, WebSocketRules};
 use portcullis_gate::reply::Replies;
-use portcullis_gate::validate::{self, Body, Held, Kind, Object};
+use portcullis_gate::validate::{self, Body, Fields, Held, Kind, Object};
 use portcullis_proxy::{Bind, Caps, Endpoint, Engine, Listener, Settings, Snapshot, Start, Upstream};
 
 /// More than any of these takes; a test that waits so long has failed.
@@ -53,14 +53,15 @@ fn route(name: &str, validate: validate::Config, max_message: u64) -> Route {
 fn start(body_timeout: Duration) -> Running {
     let application = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("bind");
     let address = application.local_addr().expect("address");
-    let fields = Some(vec![("on".into(), Kind::Boolean)]);
+    let fields = Some(Fields::closed([("on", Kind::Boolean)]));
     let body = Body {
         held: Held::new(100).expect("small"),
         types: Vec::new(),
         json: Some(Object { fields, ..Object::default() }),
         public_urls: Vec::new(),
+        form: false,
     };
-    let judged = validate::Config { query: None, body: Some(body) };
+    let judged = validate::Config { body: Some(body), ..validate::Config::default() };
     let routes = [route("/judged", judged, 0), route("WS /ws", validate::Config::default(), 10)];
     let policy = Policy::new(Parts {
         edge: Edge::new(edge::Config::default()),

@@ -1,6 +1,7 @@
 //! From the configuration to what runs: the policy of the gate and the settings of the data plane.
 
 mod outbound;
+mod routes;
 
 pub use outbound::egress_rules;
 
@@ -8,24 +9,20 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use portcullis_core::quota::{LimitSpec, Scope};
+use portcullis_core::Denial;
+use portcullis_core::quota::Scope;
 use portcullis_core::route::Pattern;
-use portcullis_core::{Denial, identity::Scheme};
 use portcullis_gate::authn::{Authenticator, Authn, Bearer, Sessions, SharedSecret, UserKeys};
 use portcullis_gate::cors::{self, Cors};
 use portcullis_gate::edge::{self, Edge};
 use portcullis_gate::headers::{self, HeaderRule, Headers};
-use portcullis_gate::limit::{self, LimitRule, Mode};
+use portcullis_gate::limit::{LimitRule, Mode};
 use portcullis_gate::onward::{Assertions, Onward};
-use portcullis_gate::policy::{
-    MessageRule, Own, Parts, Policy, PolicyError, ReplaceErrors, Route, Target, UnknownRoutes, WebSocketRules,
-};
+use portcullis_gate::policy::{Own, Parts, Policy, PolicyError, ReplaceErrors, UnknownRoutes};
 use portcullis_gate::reply::{Parting, Replies, Template, UPSTREAM_ERROR};
-use portcullis_gate::validate;
-use portcullis_proxy::{Bind, Caps, Endpoint, Inside, Listener, Settings, Snapshot, Upstream};
+use portcullis_proxy::{Bind, Breaker, Caps, Endpoint, Inside, Listener, Settings, Snapshot, Upstream};
 
 use crate::api;
-use crate::api::endpoints::Access;
 use crate::config::model::{self, Config};
 use crate::config::origin::Origin;
 use crate::config::{Problem, Problems};
@@ -75,6 +72,10 @@ pub fn listeners(config: &Config) -> Vec<Listener> {
 fn settings(config: &Config, doors: Option<&Doors>) -> Settings {
     let caps = &config.server.caps;
     let upstreams = config.upstreams.iter().map(|upstream| Upstream {
+        breaker: upstream
+            .breaker
+            .as_ref()
+            .map(|breaker| Arc::new(Breaker::new(breaker.failures, breaker.open))),
         connect_timeout: upstream.connect_timeout,
         response_timeout: upstream.response_timeout,
         idle_timeout: upstream.idle_timeout,
@@ -119,7 +120,7 @@ fn policy(config: &Config, doors: Option<&Doors>) -> Result<Policy, Problems> {
             .parse()
             .map_err(|error| Problems::from(Problem::new(&route.origin, format!("`match` {error}"))))?;
         origins.push(&route.origin);
-        routes.push((pattern, named_route(config, route)));
+        routes.push((pattern, routes::named_route(config, route)));
     }
     let own_origin = Origin::Default;
     let endpoints = &config.endpoints;
@@ -131,10 +132,10 @@ fn policy(config: &Config, doors: Option<&Doors>) -> Result<Policy, Problems> {
             Problems::from(Problem::new(&own_origin, format!("`endpoints.{name}` {error}")))
         })?;
         origins.push(&own_origin);
-        routes.push((pattern, own_route(path, own)));
+        routes.push((pattern, routes::own_route(path, own)));
     }
     if doors.is_some() {
-        for (pattern, route) in own_routes(config)? {
+        for (pattern, route) in routes::own_routes(config)? {
             origins.push(&own_origin);
             routes.push((pattern, route));
         }
@@ -142,7 +143,7 @@ fn policy(config: &Config, doors: Option<&Doors>) -> Result<Policy, Problems> {
     let parts = Parts {
         edge: Edge::new(edge::Config { trusted_proxies: config.server.trusted_proxies.clone() }),
         routes,
-        default_route: default_route(config),
+        default_route: routes::default_route(config),
         unknown_routes: if config.server.closed { UnknownRoutes::Closed } else { UnknownRoutes::Pass },
         cors: cross_origin(config)?,
         authn: Authn::new(authenticators(config, doors)),
@@ -211,171 +212,6 @@ fn authenticators(config: &Config, doors: Option<&Doors>) -> Vec<Authenticator> 
     authenticators
 }
 
-fn accepts(auth: &model::RouteAuth) -> Vec<Scheme> {
-    auth.schemes().to_vec()
-}
-
-/// Limits of a route, those that need no identity apart from those that do.
-#[derive(Default)]
-struct Rules {
-    before: Vec<LimitRule>,
-    after: Vec<LimitRule>,
-}
-
-impl Rules {
-    /// Adds the limits of one place, with the ceilings of those whose key the client chooses.
-    fn add(&mut self, place: &str, limits: &[model::Limit], force: Option<Mode>) {
-        let mut rules: Vec<LimitRule> = Vec::new();
-        for limit in limits {
-            let own = match limit.mode {
-                model::Mode::Observe => Mode::Observe,
-                model::Mode::Enforce => Mode::Enforce,
-            };
-            let shared = limit.shared.as_ref().map(|name| format!("shared {name}"));
-            let place = shared.as_deref().unwrap_or(place);
-            let rule = LimitRule::new(place, limit.rate, limit.scope, force.unwrap_or(own));
-            rules.extend(rule.ceiling(place));
-            rules.push(rule);
-        }
-        limit::tell_apart(&mut rules);
-        self.take(rules);
-    }
-
-    /// Adds the tiers of the roles.
-    fn tiers(&mut self, roles: &[model::Role], force: Option<Mode>) {
-        for role in roles {
-            let tier = |limit: &model::Limit| {
-                LimitRule::tier(&role.name, limit.rate, limit.scope, force.unwrap_or(Mode::Enforce))
-            };
-            let mut rules: Vec<LimitRule> = role.limits.iter().map(tier).collect();
-            limit::tell_apart(&mut rules);
-            self.after.extend(rules);
-        }
-    }
-
-    fn take(&mut self, rules: Vec<LimitRule>) {
-        let (after, before): (Vec<_>, Vec<_>) =
-            rules.into_iter().partition(|rule| rule.scope.needs_identity());
-        self.before.extend(before);
-        self.after.extend(after);
-    }
-}
-
-/// The limits that every route has, as this one has them.
-fn general_rules(config: &Config, general: model::GeneralLimits) -> Rules {
-    let mut rules = Rules::default();
-    let force = match general {
-        model::GeneralLimits::Off => return rules,
-        model::GeneralLimits::Show => Some(Mode::Show),
-        model::GeneralLimits::Count => None,
-    };
-    rules.add("", &config.limits, force);
-    rules.tiers(&config.roles, force);
-    rules
-}
-
-fn named_route(config: &Config, route: &model::Route) -> Route {
-    let mut rules = general_rules(config, route.general_limits);
-    let observes = route.mode == model::Mode::Observe;
-    rules.add(&route.pattern.text, &route.limits, observes.then_some(Mode::Observe));
-    Route {
-        name: route.pattern.text.as_str().into(),
-        accepts: accepts(&route.auth),
-        optional: matches!(route.auth, model::RouteAuth::Optional(_)),
-        roles: route.roles.iter().map(|role| role.as_str().into()).collect(),
-        observe: observes,
-        before_authn: rules.before,
-        after_authn: rules.after,
-        target: Target::Upstream(route.upstream),
-        pass_credentials: config.upstreams[route.upstream].pass_credentials,
-        max_body: route.body_max,
-        validate: route.validate.clone(),
-        websocket: websocket_rules(&route.websocket),
-    }
-}
-
-fn websocket_rules(from: &model::WebSocket) -> WebSocketRules {
-    let millis = |time: Duration| time.as_millis() as u64;
-    let count = |count: Option<usize>| count.map_or(0, |count| u32::try_from(count).unwrap_or(u32::MAX));
-    WebSocketRules {
-        idle_ms: from.idle_timeout.map_or(0, millis),
-        connections: count(from.connections),
-        max_message: from.max_message.unwrap_or(0),
-        auth_timeout_ms: millis(from.auth_timeout),
-        messages: from.messages.map(|messages| MessageRule {
-            rate: messages.rate,
-            observe: messages.mode == model::Mode::Observe,
-        }),
-        connections_per_ip: count(from.connections_per_ip),
-        connections_per_user: count(from.connections_per_user),
-        connections_per_path: count(from.connections_per_path),
-        ping_ms: from.ping.map_or(0, millis),
-    }
-}
-
-fn default_route(config: &Config) -> Route {
-    let rules = general_rules(config, model::GeneralLimits::Count);
-    Route {
-        name: "default".into(),
-        accepts: accepts(&config.auth.default),
-        optional: matches!(config.auth.default, model::RouteAuth::Optional(_)),
-        roles: Vec::new(),
-        observe: false,
-        before_authn: rules.before,
-        after_authn: rules.after,
-        target: Target::Upstream(config.default_upstream),
-        pass_credentials: config.upstreams[config.default_upstream].pass_credentials,
-        max_body: config.server.caps.body,
-        validate: validate::Config { query: config.query.clone(), body: None },
-        websocket: WebSocketRules::default(),
-    }
-}
-
-/// The endpoints of the accounts, as their table says: the general limits hold for them as for every route.
-fn own_routes(config: &Config) -> Result<Vec<(Pattern, Route)>, Problems> {
-    let places = places(config);
-    let inside = config.upstreams.len();
-    let parse = |text: &str| {
-        text.parse::<Pattern>()
-            .map_err(|error| Problems::from(Problem::new(&Origin::Default, format!("`{text}` {error}"))))
-    };
-    let mut routes = Vec::new();
-    for (text, endpoint) in api::endpoints::placed(&places) {
-        let mut rules = general_rules(config, model::GeneralLimits::Count);
-        if let Some(spec) = endpoint.limit.and_then(|limit| limit.parse::<LimitSpec>().ok()) {
-            let scope = spec.scope.unwrap_or(Scope::Ip);
-            rules.take(vec![LimitRule::new(&text, spec.rate, scope, Mode::Enforce)]);
-        }
-        let accepts: Vec<Scheme> =
-            endpoint.schemes().iter().copied().filter(|scheme| config.auth.takes(*scheme)).collect();
-        let route = Route {
-            accepts,
-            optional: matches!(endpoint.access, Access::Optional(_)),
-            roles: match endpoint.access {
-                Access::Admin(_) => vec![model::ADMIN.into()],
-                Access::Open | Access::Optional(_) | Access::Authenticated(_) => Vec::new(),
-            },
-            before_authn: rules.before,
-            after_authn: rules.after,
-            max_body: endpoint.max_body(),
-            ..Route::open(&text, Target::Inside(inside))
-        };
-        routes.push((parse(&text)?, route));
-    }
-    // What is asked for with another method is answered 405.
-    for path in api::endpoints::paths(&places) {
-        let rules = general_rules(config, model::GeneralLimits::Count);
-        let route = Route {
-            before_authn: rules.before,
-            after_authn: rules.after,
-            max_body: api::endpoints::MAX_BODY,
-            ..Route::open(&path, Target::Inside(inside))
-        };
-        routes.push((parse(&path)?, route));
-    }
-    Ok(routes)
-}
-
 /// Where the endpoints of the accounts stand.
 fn places(config: &Config) -> api::Places {
     let endpoints = &config.endpoints;
@@ -404,11 +240,6 @@ pub fn service_settings(config: &Config) -> Result<api::Settings, Problems> {
         }),
         roles: config.roles.iter().map(|role| role.name.clone()).collect(),
     })
-}
-
-/// The gateway's own endpoints are open and never limited: a health check must not lock itself out.
-fn own_route(path: &str, own: Own) -> Route {
-    Route { max_body: 0, ..Route::open(path, Target::Own(own)) }
 }
 
 fn cross_origin(config: &Config) -> Result<Option<Cors>, Problems> {

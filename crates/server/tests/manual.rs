@@ -157,6 +157,8 @@ fn denials() -> Vec<Denial> {
         Denial::Url(UrlFault::Refused),
         Denial::Url(UrlFault::PrivateNetwork),
         Denial::Url(UrlFault::Unresolved),
+        Denial::AttackPattern,
+        Denial::BreakerOpen(1),
         Denial::ExpectationFailed,
         Denial::UnknownRoute,
         Denial::MethodNotAllowed,
@@ -255,6 +257,8 @@ fn takes(kind: Kind) -> String {
         Kind::Status => "status".to_owned(),
         Kind::Template => "template".to_owned(),
         Kind::Fields => "table of names and values".to_owned(),
+        Kind::Rules => "table of names, and types or tables".to_owned(),
+        Kind::Number => "number".to_owned(),
     }
 }
 

@@ -4,7 +4,7 @@ use super::blocks::{Block, Page, page, pages};
 use super::session::Session;
 
 /// The tests below; a page without one fails `every_page_has_its_test`.
-const TESTED: [&str; 10] = [
+const TESTED: [&str; 11] = [
     "README.md",
     "docs/accounts.md",
     "docs/audit.md",
@@ -15,6 +15,7 @@ const TESTED: [&str; 10] = [
     "docs/profiles.md",
     "docs/running.md",
     "docs/store.md",
+    "docs/validation.md",
 ];
 
 #[test]
@@ -103,6 +104,11 @@ fn the_audit_log() {
 #[test]
 fn the_store() {
     follow(&page("docs/store.md"));
+}
+
+#[test]
+fn what_a_request_may_hold() {
+    follow(&page("docs/validation.md"));
 }
 
 /// Does what the page says, in the order it says it.

@@ -33,7 +33,7 @@ fn e_app_02_e_app_03_the_routes_pass_as_the_application_answers_them() {
         Request::get("/auth/status").header("X-Session-UUID", "6f9619ff-8b86-4d01-b42d-00c04fc964ff"),
         json("POST", "/playlist/generate", PROMPT),
         json("POST", "/playlist/refine", PROMPT),
-        json("POST", "/playlist/refine", "no JSON"),
+        json("PUT", "/personality", "no JSON"),
         Request::get("/spotify/playlists"),
         json("PUT", "/personality", r#"{"mood":"calm"}"#),
         json("PUT", "/personality", r#"{"unknown":1}"#),

@@ -10,6 +10,7 @@ mod cors;
 mod deployment;
 mod env;
 mod headers;
+mod input;
 mod keys;
 mod limits;
 mod logs;

@@ -6,6 +6,7 @@ mod framing;
 mod http2;
 mod limits;
 mod malformed;
+mod patterns;
 mod scale;
 mod tls;
 mod upgrade;

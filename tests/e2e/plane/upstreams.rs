@@ -233,3 +233,89 @@ fn a_port_that_is_taken_is_an_error() {
     assert!(output.contains(&taken.to_string()), "{output}");
     assert!(!is_refused(taken), "the first one goes on");
 }
+
+#[test]
+fn a_breaker_opens_after_failures_in_a_row_and_closes_with_the_first_answer() {
+    let port = free_port();
+    let answers = |port| {
+        RawUpstream::start_on(port, |mut peer| {
+            while peer.head().is_some() {
+                peer.write("HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\na");
+            }
+        })
+    };
+    let upstream = answers(port);
+    let gateway = Launch::run()
+        .config(&format!(
+            "upstream = \"app\"\n[auth]\ndefault = \"none\"\n\
+             [upstreams.app]\nurl = \"http://127.0.0.1:{port}\"\nbreaker = {{ failures = 3, open = \"2s\" }}\n"
+        ))
+        .start();
+    let ask = || Request::get("/").send_to(gateway.address());
+    let health = || Request::get("/portcullis/health").send_to(gateway.address()).json();
+    assert_eq!(ask().text(), "a");
+    assert_eq!(health()["breakers"]["app"], "closed");
+
+    drop(upstream);
+    // Connections come to every core: all count as one.
+    for number in 0..3 {
+        assert_eq!(ask().status, 502, "number {number}");
+    }
+    let opened = std::time::Instant::now();
+    let refused = ask();
+    assert_eq!(refused.status, 503, "{}", refused.text());
+    assert!(refused.text().contains("/problems/breaker-open"), "{}", refused.text());
+    assert!((1..=2).contains(&refused.number("retry-after")), "{}", refused.head);
+    assert_eq!(
+        (health()["breakers"]["app"].clone(), &health()["status"]),
+        ("open".into(), &"degraded".into())
+    );
+    let line = gateway.wait_for_log(&["breaker_opened"]);
+    assert!(line.contains("`app`") && line.contains("upstream-unreachable"), "{line}");
+
+    // Over HTTP/2 it is the same breaker.
+    let curl = "curl --noproxy '*' -sS --max-time 30 --http2-prior-knowledge -o /dev/null -w '%{http_version} %{http_code}'";
+    let answer = portcullis_tests::shell(&format!("{curl} http://{}/", gateway.address()), gateway.folder());
+    assert_eq!(answer.trim(), "2 503");
+
+    // After the rest one request is tried, and the others hear 503 for another one.
+    portcullis_tests::until("a probe", || (ask().status == 502).then_some(()));
+    assert!(opened.elapsed() >= std::time::Duration::from_millis(1900), "{:?}", opened.elapsed());
+    assert_eq!(ask().status, 503);
+    assert_eq!(gateway.log().matches("breaker_opened").count(), 1, "it opened once");
+
+    // Within one rest of its return the application is asked again, by everybody.
+    let _upstream = answers(port);
+    let back = std::time::Instant::now();
+    portcullis_tests::until("an answer", || (ask().status == 200).then_some(()));
+    assert!(back.elapsed() < std::time::Duration::from_millis(2500), "{:?}", back.elapsed());
+    for _ in 0..10 {
+        assert_eq!(ask().status, 200);
+    }
+    assert_eq!(health()["breakers"]["app"], "closed");
+}
+
+#[test]
+fn a_breaker_opens_for_an_application_that_does_not_answer_and_not_for_one_that_answers_500() {
+    let silent = RawUpstream::start(|mut peer| {
+        while peer.head().is_some_and(|head| !head.contains("/slow")) {
+            peer.write("HTTP/1.1 500 Internal Server Error\r\nContent-Length: 0\r\n\r\n");
+        }
+        peer.rest();
+    });
+    let gateway = Launch::run()
+        .config(&format!(
+            "upstream = \"app\"\n[auth]\ndefault = \"none\"\n[upstreams.app]\nurl = \"{}\"\n\
+             response_timeout = \"100ms\"\nbreaker = {{ failures = 2 }}\n",
+            silent.url()
+        ))
+        .start();
+    let status = |path: &str| Request::get(path).send_to(gateway.address()).status;
+    for _ in 0..5 {
+        assert_eq!(status("/"), 500);
+    }
+    assert_eq!((status("/slow"), status("/"), status("/slow")), (504, 500, 504), "not in a row");
+    assert_eq!((status("/slow"), status("/slow"), status("/")), (504, 503, 503));
+    // A client that does not send its request is not the application's failure.
+    assert!(gateway.log().contains("upstream-timeout"));
+}

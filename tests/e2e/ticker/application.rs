@@ -72,7 +72,7 @@ fn every_endpoint_of_the_service_passes() {
         Request::get("/advanced/webhooks"),
         Request::new("DELETE", "/advanced/webhooks/none"),
         Request::post(ORDERS, r#"{"orders":[]}"#),
-        Request::post(ORDERS, "no JSON"),
+        Request::post(ORDERS, r#"{"orders":7}"#),
         Request::get("/nothing/here"),
     ];
     for request in requests {

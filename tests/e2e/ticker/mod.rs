@@ -7,6 +7,7 @@ mod audit;
 mod checklist;
 mod commands;
 mod env;
+mod input;
 mod key;
 mod logs;
 mod open;

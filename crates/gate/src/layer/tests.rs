@@ -16,7 +16,8 @@ use crate::headers::{self, Headers};
 use crate::limit::{LimitRule, Mode};
 use crate::policy::{Parts, ReplaceErrors, Route, Target, UnknownRoutes};
 use crate::reply::Replies;
-use crate::validate;
+use crate::validate::patterns::Patterns;
+use crate::validate::{self, Cleaning, Fields, Kind, Object, Rule};
 
 /// Answers with the names of the fields it was shown, and with what it says of itself.
 #[derive(Clone)]
@@ -82,7 +83,7 @@ impl UrlGuard for Outside {
 /// A layer whose route takes a body with public URLs.
 fn judging(observe: bool) -> GateLayer {
     let body = validate::Body { public_urls: vec!["/url".parse().unwrap()], ..validate::Body::default() };
-    let validate = validate::Config { query: None, body: Some(body) };
+    let validate = validate::Config { query: None, body: Some(body), patterns: None };
     layer_of(Route { observe, validate, ..Route::open("default", Target::Upstream(0)) })
 }
 
@@ -253,4 +254,26 @@ fn a_body_is_held_until_it_and_its_urls_were_judged() {
 fn a_route_that_observes_lets_a_url_pass() {
     let body = r#"{"url":"http://inside/"}"#;
     assert_eq!(send(&judging(true), PEER, &[], body).2, Said::Theirs(body.to_owned()));
+}
+
+#[test]
+fn a_body_goes_on_cleaned_and_one_that_looks_like_an_attack_does_not() {
+    let trimmed = Rule { required: true, cleaning: Some(Cleaning::Trim), ..Rule::from(Kind::String) };
+    let object = Object { fields: Some(Fields::closed([("prompt", trimmed)])), ..Object::default() };
+    let body = validate::Body { json: Some(object), ..validate::Body::default() };
+    let patterns = Some(Arc::new(Patterns { enforce: true, ..Patterns::default() }));
+    let validate = validate::Config { body: Some(body), patterns, ..validate::Config::default() };
+    let layer = layer_of(Route { validate, ..Route::open("default", Target::Upstream(0)) });
+    let json = [("content-type", "application/json"), ("content-length", "27")];
+    let said = send(&layer, PEER, &json, r#"{ "prompt": " rainy walk " }"#).2;
+    assert_eq!(said, Said::Theirs(r#"{ "prompt": "rainy walk" }"#.to_owned()));
+    for (body, expected, code) in [
+        (r#"{"prompt":7}"#, 422, "invalid-request"),
+        ("", 422, "invalid-request"),
+        (r#"{"prompt":"x' or 1=1 --"}"#, 403, "attack-pattern"),
+    ] {
+        let (status, _, said) = send(&layer, PEER, &json, body);
+        let Said::Ours(told) = said else { panic!("{body}: {said:?}") };
+        assert!(status == expected && told.contains(code), "{body}: {status} {told}");
+    }
 }

@@ -56,10 +56,14 @@ pub(super) enum Slot {
     Title,
     Code,
     Status,
+    /// What is wrong with an invalid request, as the problem document lists it.
+    Errors,
+    /// The same as FastAPI lists it.
+    FastapiErrors,
 }
 
 impl Slot {
-    const ALL: [(&'static str, Slot); 10] = [
+    const ALL: [(&'static str, Slot); 12] = [
         ("limit", Slot::Limit),
         ("window", Slot::Window),
         ("remaining", Slot::Remaining),
@@ -70,6 +74,8 @@ impl Slot {
         ("title", Slot::Title),
         ("code", Slot::Code),
         ("status", Slot::Status),
+        ("errors", Slot::Errors),
+        ("fastapi_errors", Slot::FastapiErrors),
     ];
 
     fn name(self) -> &'static str {

@@ -1,6 +1,7 @@
 //! What is wrong with a request, place by place. Names are shown, values never.
 
 use std::fmt::{self, Write as _};
+use std::sync::Arc;
 
 /// More than these nobody mends at once.
 const MOST_ISSUES: usize = 16;
@@ -39,7 +40,7 @@ pub enum Place {
 }
 
 /// What is wrong at a place.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Problem {
     /// The route does not take this name.
     Unknown,
@@ -87,6 +88,68 @@ pub enum Problem {
         /// The most levels.
         most: usize,
     },
+    /// A field that must be there is not.
+    Missing,
+    /// A string of fewer than so many characters.
+    TooShort {
+        /// The fewest it must have.
+        least: usize,
+    },
+    /// A string of more than so many characters.
+    TooManyCharacters {
+        /// The most it may have.
+        most: usize,
+    },
+    /// A string that this regular expression does not match.
+    Mismatch {
+        /// The expression.
+        pattern: Arc<str>,
+    },
+    /// A string with something in it that must not stand there.
+    Forbidden {
+        /// What the configuration says of it.
+        message: Arc<str>,
+    },
+    /// A number below a bound.
+    TooSmall {
+        /// The least it may be.
+        least: Bound,
+    },
+    /// A number above a bound.
+    TooGreat {
+        /// The greatest it may be.
+        most: Bound,
+    },
+}
+
+/// The end of a range of numbers.
+#[derive(Debug, Clone, Copy, PartialEq, PartialOrd)]
+pub struct Bound(f64);
+
+impl Bound {
+    /// A finite number; nothing for what is none.
+    pub fn new(number: f64) -> Option<Self> {
+        number.is_finite().then_some(Self(number))
+    }
+
+    pub(super) fn value(self) -> f64 {
+        self.0
+    }
+}
+
+impl From<i32> for Bound {
+    fn from(number: i32) -> Self {
+        Self(number.into())
+    }
+}
+
+/// It is a number, so it equals itself.
+impl Eq for Bound {}
+
+impl fmt::Display for Bound {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
 }
 
 impl Invalid {
@@ -113,6 +176,12 @@ impl Invalid {
         self.issues.iter().any(|issue| matches!(issue.problem, Problem::ControlCharacter | Problem::NotUtf8))
     }
 
+    /// The place of a text that the configuration forbids, where there is one.
+    pub fn forbidden(&self) -> Option<&Place> {
+        let found = self.issues.iter().find(|issue| matches!(issue.problem, Problem::Forbidden { .. }));
+        found.map(|issue| &issue.place)
+    }
+
     /// The issues as a JSON array, for the member `errors` of a problem document (RFC 9457 section 3):
     /// each an object with `detail` and where, as `pointer`, `parameter` or `header`.
     pub fn to_json(&self) -> String {
@@ -133,8 +202,9 @@ impl Invalid {
                 Place::Body => "body: ",
                 _ => "",
             };
-            // A problem has words and numbers of ours only.
-            let _ = write!(out, "\"detail\":\"{whole}{}\"}}", issue.problem);
+            member(&mut out, "detail", &format!("{whole}{}", issue.problem));
+            out.pop();
+            out.push('}');
         }
         out.push(']');
         out
@@ -183,8 +253,16 @@ pub(super) fn shown(name: &str) -> String {
     out
 }
 
+/// A member of a JSON object, and a comma.
 fn member(out: &mut String, name: &str, text: &str) {
-    let _ = write!(out, "\"{name}\":\"");
+    let _ = write!(out, "\"{name}\":");
+    string(out, text);
+    out.push(',');
+}
+
+/// A JSON string.
+pub(super) fn string(out: &mut String, text: &str) {
+    out.push('"');
     for character in text.chars() {
         match character {
             '"' | '\\' => out.extend(['\\', character]),
@@ -198,7 +276,7 @@ fn member(out: &mut String, name: &str, text: &str) {
             other => out.push(other),
         }
     }
-    out.push_str("\",");
+    out.push('"');
 }
 
 impl fmt::Display for Invalid {
@@ -238,8 +316,19 @@ impl fmt::Display for Problem {
             Problem::NotJson { line, column } => write!(f, "not JSON at line {line}, column {column}"),
             Problem::WrongType { expected } => write!(f, "not {expected}"),
             Problem::TooDeep { most } => write!(f, "deeper than {most} levels"),
+            Problem::Missing => f.write_str("missing"),
+            Problem::TooShort { least } => write!(f, "shorter than {least} character{}", plural(*least)),
+            Problem::TooManyCharacters { most } => write!(f, "longer than {most} character{}", plural(*most)),
+            Problem::Mismatch { pattern } => write!(f, "not of the form {pattern}"),
+            Problem::Forbidden { message } => f.write_str(message),
+            Problem::TooSmall { least } => write!(f, "less than {least}"),
+            Problem::TooGreat { most } => write!(f, "greater than {most}"),
         }
     }
+}
+
+pub(super) fn plural(count: usize) -> &'static str {
+    if count == 1 { "" } else { "s" }
 }
 
 #[cfg(test)]

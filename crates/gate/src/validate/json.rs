@@ -1,18 +1,19 @@
 //! The JSON object that a body must be, judged while it is parsed and never kept.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 use std::fmt;
 
 use serde::de::{self, DeserializeSeed, MapAccess, SeqAccess, Visitor};
 
 use super::invalid::{Invalid, Place, Problem, shown};
+use super::rule::{Fields, Kind, Rule};
 
 /// What a JSON body may hold: an object with these fields.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Object {
-    /// The fields it may have, and their types; nothing for any. A field may be absent or null: whether it
-    /// must be there is the application's to say.
-    pub fields: Option<Vec<(Box<str>, Kind)>>,
+    /// The fields it may have; nothing for any.
+    pub fields: Option<Fields>,
     /// The most levels of arrays and objects in each other; the body itself is the first.
     pub max_depth: usize,
     /// The most fields of any one object.
@@ -26,53 +27,13 @@ impl Default for Object {
     }
 }
 
-/// The type of a field.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
-    /// A string.
-    String,
-    /// A number.
-    Number,
-    /// `true` or `false`.
-    Boolean,
-    /// Any value, arrays and objects too.
-    Any,
-}
-
-/// A word that names no type.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a type is string, number, boolean or any")]
-pub struct UnknownKind;
-
-impl Kind {
-    /// Every type with its name.
-    pub const ALL: [(&'static str, Kind); 4] =
-        [("string", Kind::String), ("number", Kind::Number), ("boolean", Kind::Boolean), ("any", Kind::Any)];
-
-    fn expected(self) -> &'static str {
-        match self {
-            Kind::String => "a string",
-            Kind::Number => "a number",
-            Kind::Boolean => "true or false",
-            Kind::Any => "a value",
-        }
-    }
-}
-
-impl std::str::FromStr for Kind {
-    type Err = UnknownKind;
-
-    fn from_str(name: &str) -> Result<Self, UnknownKind> {
-        Self::ALL.into_iter().find(|(known, _)| *known == name).map(|(_, kind)| kind).ok_or(UnknownKind)
-    }
-}
-
 impl Object {
     /// Judges a whole body.
     pub(super) fn judge(&self, body: &[u8], invalid: &mut Invalid) {
         let mut walk = Walk { rules: self, invalid, pointer: String::new(), ended: false };
         let mut reader = serde_json::Deserializer::from_slice(body);
-        let found = Value { walk: &mut walk, depth: 1 }.deserialize(&mut reader);
+        let fields = self.fields.as_ref();
+        let found = Value { walk: &mut walk, depth: 1, rule: None, fields }.deserialize(&mut reader);
         let ended = walk.ended;
         match found.and_then(|found| reader.end().map(|()| found)) {
             Ok(Found::Object) => {}
@@ -95,6 +56,8 @@ impl Object {
 enum Found {
     Null,
     Boolean,
+    /// Without a fraction.
+    Integer,
     Number,
     String,
     Array,
@@ -102,13 +65,16 @@ enum Found {
 }
 
 impl Found {
-    fn fits(self, kind: Kind) -> bool {
-        match kind {
+    fn fits(self, rule: &Rule) -> bool {
+        match rule.kind {
             Kind::Any => true,
-            _ if self == Found::Null => true,
+            _ if self == Found::Null => !rule.required,
             Kind::String => self == Found::String,
-            Kind::Number => self == Found::Number,
+            Kind::Number => matches!(self, Found::Number | Found::Integer),
+            Kind::Integer => self == Found::Integer,
             Kind::Boolean => self == Found::Boolean,
+            Kind::Array => self == Found::Array,
+            Kind::Object => self == Found::Object,
         }
     }
 }
@@ -152,6 +118,10 @@ impl Walk<'_> {
 struct Value<'v, 'w> {
     walk: &'v mut Walk<'w>,
     depth: usize,
+    /// What it may be itself.
+    rule: Option<&'w Rule>,
+    /// What it may hold.
+    fields: Option<&'w Fields>,
 }
 
 impl<'de> DeserializeSeed<'de> for Value<'_, '_> {
@@ -177,19 +147,25 @@ impl<'de> Visitor<'de> for Value<'_, '_> {
         Ok(Found::Boolean)
     }
 
-    fn visit_i64<E>(self, _: i64) -> Result<Found, E> {
-        Ok(Found::Number)
+    fn visit_i64<E>(self, number: i64) -> Result<Found, E> {
+        Ok(self.number(number as f64, Found::Integer))
     }
 
-    fn visit_u64<E>(self, _: u64) -> Result<Found, E> {
-        Ok(Found::Number)
+    fn visit_u64<E>(self, number: u64) -> Result<Found, E> {
+        Ok(self.number(number as f64, Found::Integer))
     }
 
-    fn visit_f64<E>(self, _: f64) -> Result<Found, E> {
-        Ok(Found::Number)
+    fn visit_f64<E>(self, number: f64) -> Result<Found, E> {
+        // As JSON Schema has it, 1.0 is a whole number.
+        let found = if number.fract() == 0.0 { Found::Integer } else { Found::Number };
+        Ok(self.number(number, found))
     }
 
     fn visit_str<E>(self, text: &str) -> Result<Found, E> {
+        let text = self.rule.map_or(Cow::Borrowed(text), |rule| rule.clean(text));
+        if let Some(problem) = self.rule.and_then(|rule| rule.judge_text(&text)) {
+            self.walk.add(problem);
+        }
         // Lines and tabs are at home in text; every other control character is not.
         if text.chars().any(|it| it.is_control() && !matches!(it, '\t' | '\n' | '\r')) {
             self.walk.add(Problem::ControlCharacter);
@@ -198,11 +174,12 @@ impl<'de> Visitor<'de> for Value<'_, '_> {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Found, A::Error> {
-        let Self { walk, depth } = self;
+        let Self { walk, depth, .. } = self;
         check_depth(walk, depth)?;
         for index in 0_usize.. {
             let back = walk.enter(&index.to_string());
-            let found = items.next_element_seed(Value { walk, depth: depth + 1 })?;
+            let found =
+                items.next_element_seed(Value { walk, depth: depth + 1, rule: None, fields: None })?;
             walk.leave(back);
             if found.is_none() {
                 break;
@@ -212,7 +189,7 @@ impl<'de> Visitor<'de> for Value<'_, '_> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Found, A::Error> {
-        let Self { walk, depth } = self;
+        let Self { walk, depth, fields, .. } = self;
         check_depth(walk, depth)?;
         let mut names = HashSet::new();
         while let Some(name) = entries.next_key::<String>()? {
@@ -220,16 +197,17 @@ impl<'de> Visitor<'de> for Value<'_, '_> {
                 return Err(walk.end(Problem::TooMany { most: walk.rules.max_fields }));
             }
             let back = walk.enter(&name);
-            let kind = if depth == 1 { walk.rules.kind(&name) } else { Some(Kind::Any) };
-            if kind.is_none() {
+            let rule = fields.and_then(|fields| fields.rule(&name));
+            if rule.is_none() && fields.is_some_and(|fields| !fields.open) {
                 walk.add(Problem::Unknown);
             }
             if name.chars().any(char::is_control) {
                 walk.add(Problem::ControlCharacter);
             }
-            let found = entries.next_value_seed(Value { walk, depth: depth + 1 })?;
-            if let Some(kind) = kind.filter(|kind| !found.fits(*kind)) {
-                walk.add(Problem::WrongType { expected: kind.expected() });
+            let fields = rule.and_then(|rule| rule.fields.as_ref());
+            let found = entries.next_value_seed(Value { walk, depth: depth + 1, rule, fields })?;
+            if let Some(rule) = rule.filter(|rule| !found.fits(rule)) {
+                walk.add(Problem::WrongType { expected: rule.kind.expected() });
             }
             // Of two fields with one name, parsers take the first, the last, or both.
             if !names.insert(name) {
@@ -237,17 +215,23 @@ impl<'de> Visitor<'de> for Value<'_, '_> {
             }
             walk.leave(back);
         }
+        for (name, rule) in fields.map_or(&[][..], |fields| &fields.known) {
+            if rule.required && !names.contains(&**name) {
+                let back = walk.enter(name);
+                walk.add(Problem::Missing);
+                walk.leave(back);
+            }
+        }
         Ok(Found::Object)
     }
 }
 
-impl Object {
-    /// The type that a field of the body itself must have; nothing where there is no such field.
-    fn kind(&self, name: &str) -> Option<Kind> {
-        match &self.fields {
-            None => Some(Kind::Any),
-            Some(fields) => fields.iter().find(|(known, _)| **known == *name).map(|(_, kind)| *kind),
+impl Value<'_, '_> {
+    fn number(self, number: f64, found: Found) -> Found {
+        if let Some(problem) = self.rule.and_then(|rule| rule.judge_number(number)) {
+            self.walk.add(problem);
         }
+        found
     }
 }
 
@@ -273,8 +257,7 @@ mod tests {
     fn order() -> Object {
         let fields =
             [("name", Kind::String), ("count", Kind::Number), ("now", Kind::Boolean), ("extra", Kind::Any)];
-        let fields = fields.into_iter().map(|(name, kind)| (name.into(), kind)).collect();
-        Object { fields: Some(fields), max_depth: 3, max_fields: 4 }
+        Object { fields: Some(Fields::closed(fields)), max_depth: 3, max_fields: 4 }
     }
 
     #[test]
@@ -377,11 +360,44 @@ mod tests {
     }
 
     #[test]
-    fn types_have_names() {
-        for (name, kind) in Kind::ALL {
-            assert_eq!(name.parse(), Ok(kind));
-        }
-        assert_eq!("bool".parse::<Kind>(), Err(UnknownKind));
+    fn what_must_be_there_is_missed_at_any_depth() {
+        let must = |kind| Rule { required: true, ..Rule::from(kind) };
+        let inner = Fields::closed([("id", must(Kind::Integer))]);
+        let fields = Fields::closed([
+            ("name", must(Kind::String)),
+            ("owner", Rule { fields: Some(inner), ..Rule::from(Kind::Object) }),
+            ("tags", Rule::from(Kind::Array)),
+        ]);
+        let rules = Object { fields: Some(Fields { open: true, ..fields }), ..Object::default() };
+        assert_eq!(judged(&rules, r#"{"name":"x","more":[1],"owner":{"id":1.0}}"#), "");
+        assert_eq!(judged(&rules, r#"{"name":"x","owner":null,"tags":[]}"#), "");
+        assert_eq!(judged(&rules, "{}"), "body /name: missing");
+        assert_eq!(
+            judged(&rules, r#"{"name":null,"owner":{"id":1.5,"of":2},"tags":{}}"#),
+            "body /name: not a string; body /owner/id: not a whole number; body /owner/of: unknown; \
+             body /tags: not a list"
+        );
+        assert_eq!(judged(&rules, r#"{"name":"x","owner":{}}"#), "body /owner/id: missing");
+        assert_eq!(judged(&rules, r#"{"name":"x","owner":[]}"#), "body /owner: not an object");
+    }
+
+    #[test]
+    fn texts_and_numbers_are_judged_by_their_rules() {
+        let fields = [
+            ("name", Rule { max_length: Some(3), ..Rule::from(Kind::String) }),
+            ("count", Rule { min: Some(1.into()), ..Rule::from(Kind::Integer) }),
+        ];
+        let rules = Object { fields: Some(Fields::closed(fields)), ..Object::default() };
+        assert_eq!(judged(&rules, r#"{"name":"abc","count":1}"#), "");
+        assert_eq!(
+            judged(&rules, r#"{"name":"quince","count":0}"#),
+            "body /name: longer than 3 characters; body /count: less than 1"
+        );
+        // What has another type is not judged any further.
+        assert_eq!(
+            judged(&rules, r#"{"name":0,"count":"quince"}"#),
+            "body /name: not a string; body /count: not a whole number"
+        );
     }
 
     proptest! {

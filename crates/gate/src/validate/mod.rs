@@ -7,19 +7,30 @@
 //!
 //! WebSocket messages have a meter of their own: [`websocket`].
 
+mod fastapi;
 mod invalid;
 mod json;
+pub mod patterns;
 mod query;
+mod rule;
+mod sanitize;
+mod splice;
 mod urls;
 pub mod websocket;
+
+use std::sync::Arc;
 
 use portcullis_core::Head;
 use portcullis_core::head::Once;
 
+use patterns::{Findings, Patterns};
+
 pub(crate) use invalid::one_to_json;
-pub use invalid::{Invalid, Issue, Place, Problem};
-pub use json::{Kind, Object, UnknownKind};
+pub use invalid::{Bound, Invalid, Issue, Place, Problem};
+pub use json::Object;
 pub use query::Query;
+pub use rule::{Fields, Forbidden, Form, Kind, Rule, UnknownKind};
+pub use sanitize::{Cleaning, UnknownCleaning};
 pub use urls::{NamedUrl, NotAPointer, UrlPointer};
 
 /// What a route takes. The default takes everything.
@@ -29,9 +40,12 @@ pub struct Config {
     pub query: Option<Query>,
     /// What its body may be.
     pub body: Option<Body>,
+    /// What its path, its query and a held body are inspected for.
+    pub patterns: Option<Arc<Patterns>>,
 }
 
-/// What a body may be. An empty one always passes: whether it may be left out is the application's to say.
+/// What a body may be. An empty one passes unless a field must be there: whether it may be left out is the
+/// application's to say.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Body {
     /// The largest one that is held to be judged by `json`.
@@ -44,6 +58,8 @@ pub struct Body {
     pub json: Option<Object>,
     /// Where public URLs must stand in it. Where one is named, the body must be a JSON object.
     pub public_urls: Vec<UrlPointer>,
+    /// Whether it is held as a form, to be inspected; where `json` says nothing.
+    pub form: bool,
 }
 
 /// What a body must be of which nothing but its URLs is asked.
@@ -77,12 +93,12 @@ impl Default for Held {
 impl Config {
     /// Whether it takes everything.
     pub fn is_empty(&self) -> bool {
-        self.query.is_none() && self.body.is_none()
+        self.query.is_none() && self.body.is_none() && self.patterns.is_none()
     }
 
     /// How many bytes of the body to hold for [`Config::judge_body`]; nothing where it is not judged.
     pub fn holds(&self) -> Option<usize> {
-        self.body.as_ref().filter(|body| body.object().is_some()).map(|body| body.held.bytes())
+        self.body.as_ref().filter(|body| body.is_held()).map(|body| body.held.bytes())
     }
 
     /// Judges the query and what the head says of the body.
@@ -101,13 +117,16 @@ impl Config {
     /// shown as far as it was read.
     pub fn judge_body(&self, body: &[u8]) -> Result<(), Invalid> {
         let mut invalid = Invalid::default();
-        if let Some(rules) = &self.body
-            && let Some(object) = rules.object().filter(|_| !body.is_empty())
-        {
+        if let Some(rules) = self.body.as_ref().filter(|rules| rules.is_held()) {
             if body.len() > rules.held.bytes() {
                 invalid.add(Place::Body, Problem::TooLarge { most: rules.held.bytes() });
-            } else {
+                return invalid.into_result();
+            }
+            let Some(object) = rules.object() else { return Ok(()) };
+            if !body.is_empty() {
                 object.judge(body, &mut invalid);
+            } else if object.fields.as_ref().is_some_and(Fields::ask) {
+                invalid.add(Place::Body, Problem::Missing);
             }
         }
         invalid.into_result()
@@ -127,6 +146,27 @@ impl Config {
     pub fn judges_urls(&self) -> bool {
         self.body.as_ref().is_some_and(|body| !body.public_urls.is_empty())
     }
+
+    /// Inspects the path and the query; nothing where that is not asked for.
+    pub fn inspect_head(&self, head: &Head<'_>, findings: &mut Findings) {
+        if let Some(patterns) = &self.patterns {
+            patterns.inspect_head(head.path, head.query, findings);
+        }
+    }
+
+    /// Inspects a body that was held and judged.
+    pub fn inspect_body(&self, body: &[u8], findings: &mut Findings) {
+        if let (Some(patterns), Some(rules)) = (&self.patterns, &self.body) {
+            patterns.inspect_body(body, rules.object().is_none(), findings);
+        }
+    }
+
+    /// A body that was judged, with its texts as the application is to see them; nothing where it goes on as it
+    /// is.
+    pub fn clean_body(&self, body: &[u8]) -> Option<Vec<u8>> {
+        let fields = self.body.as_ref()?.json.as_ref()?.fields.as_ref()?;
+        if fields.clean() { splice::cleaned(body, fields) } else { None }
+    }
 }
 
 impl Body {
@@ -145,10 +185,15 @@ impl Body {
         }
     }
 
+    /// Whether it is held to be judged.
+    fn is_held(&self) -> bool {
+        self.object().is_some() || self.form
+    }
+
     fn judge_head(&self, head: &Head<'_>, invalid: &mut Invalid) {
         let most = self.held.bytes();
         let length = head.text("content-length").and_then(|text| text.trim().parse::<u64>().ok());
-        if self.object().is_some() && length.is_some_and(|length| length > most as u64) {
+        if self.is_held() && length.is_some_and(|length| length > most as u64) {
             invalid.add(Place::Body, Problem::TooLarge { most });
         }
         let empty = length.unwrap_or(0) == 0 && head.field("transfer-encoding").is_none();
@@ -210,12 +255,14 @@ mod tests {
             held: Held::new(100).unwrap(),
             types: vec!["application/json".into()],
             json: Some(Object {
-                fields: Some(vec![("force_update".into(), Kind::Boolean)]),
+                fields: Some(Fields::closed([("force_update", Kind::Boolean)])),
                 ..Object::default()
             }),
             public_urls: Vec::new(),
+            form: false,
         };
-        Config { query: Some(Query { names: Some(Vec::new()), ..Query::default() }), body: Some(body) }
+        let query = Query { names: Some(Vec::new()), ..Query::default() };
+        Config { query: Some(query), body: Some(body), patterns: None }
     }
 
     /// The status and what is wrong; empty where nothing is.
@@ -279,7 +326,7 @@ mod tests {
     #[test]
     fn a_body_with_public_urls_is_of_the_type_json() {
         let body = Body { public_urls: vec!["/url".parse().unwrap()], ..Body::default() };
-        let config = Config { query: None, body: Some(body) };
+        let config = Config { query: None, body: Some(body), patterns: None };
         let of = |content_type: Option<&str>| {
             let length = Field { name: "content-length", value: b"2" };
             let typed = content_type.map(|it| Field { name: "content-type", value: it.as_bytes() });
@@ -323,7 +370,7 @@ mod tests {
     #[test]
     fn a_body_of_which_only_the_type_counts_is_not_held() {
         let body = Body { types: vec!["image/png".into()], ..Body::default() };
-        let config = Config { query: None, body: Some(body) };
+        let config = Config { body: Some(body), ..Config::default() };
         assert_eq!(config.holds(), None);
         let large = [
             Field { name: "Content-Type", value: b"image/png" },
@@ -331,6 +378,33 @@ mod tests {
         ];
         assert_eq!(config.judge_head(&head(None, &large)), Ok(()));
         assert_eq!(config.judge_body(&vec![0; 100_000]), Ok(()));
+    }
+
+    #[test]
+    fn a_form_is_held_to_be_inspected_and_not_judged_otherwise() {
+        let body = Body { held: Held::new(100).unwrap(), form: true, ..Body::default() };
+        let patterns = Some(Arc::new(Patterns::default()));
+        let config = Config { body: Some(body), patterns, ..Config::default() };
+        assert_eq!(config.holds(), Some(100));
+        assert_eq!(config.judge_body(b"name=x&note=' or 1=1 --"), Ok(()));
+        assert_eq!(said(config.judge_body(&[b'x'; 101])), "413 body: larger than 100 bytes");
+        let mut findings = Findings::default();
+        config.inspect_body(b"name=x&note=%27+or+1%3D1+--+", &mut findings);
+        assert_eq!(findings.found()[0].1, "form `note`");
+        config.inspect_head(&head(Some("q=<script>"), &[]), &mut findings);
+        assert_eq!(findings.found()[1].1, "query `q`");
+    }
+
+    #[test]
+    fn a_body_that_must_hold_something_cannot_be_left_out() {
+        let rule = Rule { required: true, cleaning: Some(Cleaning::Trim), ..Rule::from(Kind::String) };
+        let object = Object { fields: Some(Fields::closed([("a", rule)])), ..Object::default() };
+        let config =
+            Config { body: Some(Body { json: Some(object), ..Body::default() }), ..Config::default() };
+        assert_eq!(said(config.judge_body(b"")), "422 body: missing");
+        assert_eq!(config.judge_body(br#"{"a":" x "}"#), Ok(()));
+        assert_eq!(config.clean_body(br#"{"a":" x "}"#).as_deref(), Some(&br#"{"a":"x"}"#[..]));
+        assert_eq!(refresh().clean_body(br#"{"force_update":true}"#), None);
     }
 
     #[test]

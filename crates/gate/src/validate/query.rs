@@ -69,7 +69,7 @@ impl Query {
 }
 
 /// The bytes that the escapes stand for, and whether all of them are escapes. What is none stays as it is.
-fn decode(raw: &str) -> (Cow<'_, [u8]>, bool) {
+pub(super) fn decode(raw: &str) -> (Cow<'_, [u8]>, bool) {
     if !raw.bytes().any(|byte| matches!(byte, b'%' | b'+')) {
         return (Cow::Borrowed(raw.as_bytes()), true);
     }

@@ -15,9 +15,11 @@ use portcullis_wire::{
     self as wire, Body, Handshake, HandshakeError, RequestError, RequestHead, Scratch, Version,
 };
 
+use super::exchange::Failure;
 use super::login::{Entered, Login};
 use crate::core::{Core, Local};
 use crate::own;
+use crate::settings::Upstream;
 use crate::toward::Toward;
 
 /// What the head of a request led to.
@@ -56,6 +58,13 @@ pub struct Forward {
     pub path: Box<str>,
     /// What came before, where the client's handshake was answered by the gateway.
     pub entered: Option<Entered>,
+}
+
+impl Forward {
+    /// Notes that the upstream failed in it, where it did.
+    pub fn failed(&mut self, upstream: &Upstream, failure: Failure, now_ms: u64) {
+        self.ctx.notes.extend(failure.denial().and_then(|denial| upstream.failed(denial, now_ms)));
+    }
 }
 
 /// What of a head the engine needs after its bytes are gone.

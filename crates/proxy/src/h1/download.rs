@@ -309,6 +309,7 @@ impl Exchange<'_> {
                     Some(entered) if entered.handshake.is_met_by(head.fields) => {}
                     Some(_) => return Err(malformed),
                 }
+                self.local.pools[self.forward.upstream].upstream().answered();
                 self.download.phase = Phase::Switched;
                 self.download.websocket = head.upgrade.is_some_and(offers_websocket);
                 self.download.status = status;
@@ -327,6 +328,7 @@ impl Exchange<'_> {
             // Whoever is let in for a WebSocket is let in for nothing else.
             200..=299 if self.forward.permit.is_handshake(policy) => return Err(malformed),
             _ => {
+                self.local.pools[self.forward.upstream].upstream().answered();
                 let keep = answer::keeps(facts, &head) && !self.core.shared.is_draining();
                 self.download.status = status;
                 self.download.keep = keep;

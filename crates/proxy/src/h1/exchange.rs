@@ -56,6 +56,17 @@ pub enum Failure {
     Cut,
 }
 
+impl Failure {
+    /// What the client is told, where it can still be told.
+    pub fn denial(self) -> Option<Denial> {
+        match self {
+            Failure::Denied(denial) => Some(denial),
+            Failure::UpstreamSilent => Some(Denial::UpstreamMalformed),
+            Failure::ClientGone | Failure::Cut => None,
+        }
+    }
+}
+
 impl Exchange<'_> {
     /// Drives both directions until the answer is written, or one of them fails.
     pub fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<Ended, Failure>> {

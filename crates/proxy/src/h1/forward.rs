@@ -51,6 +51,9 @@ impl Connection {
             }
             return self.fail(local, forward, failure, upload.is_drained()).await;
         }
+        if let Err(denial) = pool.upstream().admit(core.now().monotonic_ms) {
+            return self.fail(local, forward, Failure::Denied(denial), upload.is_drained()).await;
+        }
         let mut retried = false;
         loop {
             let connected = match if retried { None } else { pool.take() } {
@@ -60,6 +63,7 @@ impl Connection {
             let Ok(connection) = connected else {
                 core.shared.reached(forward.upstream, false);
                 let failure = Failure::Denied(Denial::UpstreamUnreachable);
+                forward.failed(pool.upstream(), failure, core.now().monotonic_ms);
                 return self.fail(local, forward, failure, upload.is_drained()).await;
             };
             core.shared.reached(forward.upstream, true);
@@ -151,6 +155,7 @@ impl Connection {
                         }
                         return Then::Close;
                     }
+                    forward.failed(pool.upstream(), failure, core.now().monotonic_ms);
                     return self.fail(local, forward, failure, upload.is_drained()).await;
                 }
             }
@@ -159,11 +164,7 @@ impl Connection {
 
     /// Answers with a refusal where the application's answer could not be had.
     async fn fail(&mut self, local: &Local, forward: &Forward, failure: Failure, drained: bool) -> Then {
-        let denial = match failure {
-            Failure::Denied(denial) => denial,
-            Failure::UpstreamSilent => Denial::UpstreamMalformed,
-            Failure::ClientGone | Failure::Cut => return Then::Close,
-        };
+        let Some(denial) = failure.denial() else { return Then::Close };
         if forward.entered.is_some() {
             return self.part(local, &forward.ctx, forward.facts.since, Some(denial)).await;
         }

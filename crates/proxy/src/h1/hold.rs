@@ -12,6 +12,7 @@ use super::exchange::Failure;
 use super::upload::Upload;
 use crate::buffers::SMALL;
 use crate::core::Local;
+use crate::toward;
 
 impl Connection {
     /// Reads the whole body, judges it, and puts it behind the head, so that both go in one write. No
@@ -38,13 +39,14 @@ impl Connection {
         }
         self.deadline.set(caps.body_timeout);
         poll_fn(|cx| self.poll_hold(cx, local, upload, &mut body, most)).await?;
-        let urls = forward.permit.judge_body(&local.policy, &body).map_err(|invalid| {
-            let denial = Denial::Invalid(invalid.status());
-            forward.ctx.invalid = Some(invalid);
-            Failure::Denied(denial)
-        })?;
+        let read = body.len();
+        let judged = forward.permit.judge_body(&local.policy, &mut forward.ctx, body);
+        let (body, urls) = judged.map_err(Failure::Denied)?;
         let checked = forward.permit.check_urls(&local.policy, urls, &mut forward.ctx).await;
         checked.map_err(Failure::Denied)?;
+        if body.len() != read && !toward::reframe(&mut self.out, forward.facts.body, body.len()) {
+            return Err(Failure::Denied(Denial::Internal));
+        }
         // In one chunk, without trailers: those were not judged.
         let chunked = forward.facts.body == Body::Chunked;
         if chunked && !body.is_empty() {

@@ -101,29 +101,26 @@ async fn answer_to(
         None => (body.take(), framing, None),
         Some(most) => match hold::read(body, most, local.settings.caps.body_timeout).await {
             Err(denial) => return refuse(&local, &denial, record),
-            Ok(held) => {
-                let urls = match permit.judge_body(&local.policy, &held) {
-                    Ok(urls) => urls,
-                    Err(invalid) => {
-                        let denial = Denial::Invalid(invalid.status());
-                        record.ctx.invalid = Some(invalid);
-                        return refuse(&local, &denial, record);
-                    }
+            Ok(read) => {
+                let received = read.len() as u64;
+                let (held, urls) = match permit.judge_body(&local.policy, &mut record.ctx, read) {
+                    Ok(judged) => judged,
+                    Err(denial) => return refuse(&local, &denial, record),
                 };
                 if let Err(denial) = permit.check_urls(&local.policy, urls, &mut record.ctx).await {
                     return refuse(&local, &denial, record);
                 }
                 let framing = if framing == Body::Empty { framing } else { Body::Length(held.len() as u64) };
-                (None, framing, Some(held))
+                (None, framing, Some((held, received)))
             }
         },
     };
     let mut out = core.buffers.text();
     write_toward(&core, &local, &head, &permit, &record.ctx, framing, upstream, &mut out);
-    out.extend_from_slice(held.as_deref().unwrap_or_default());
+    out.extend_from_slice(held.as_ref().map_or(&[], |(held, _)| held));
     let asked = Asked {
         out,
-        held: held.map_or(0, |held| held.len() as u64),
+        held: held.map_or(0, |(_, received)| received),
         framing,
         upstream,
         max_body: route.max_body,
@@ -138,7 +135,11 @@ async fn answer_to(
             let reply = local.policy.replaced(status, &record.ctx);
             ours(&local, reply, record, None, false)
         }
-        Err(denial) => refuse(&local, &denial, record),
+        Err(denial) => {
+            let now_ms = core.now().monotonic_ms;
+            record.ctx.notes.extend(local.pools[upstream].upstream().failed(denial, now_ms));
+            refuse(&local, &denial, record)
+        }
     }
 }
 

@@ -25,7 +25,7 @@ use crate::toward::hop_by_hop;
 pub(super) struct Asked {
     /// The head for the application, and the body behind it where it was held.
     pub(super) out: Vec<u8>,
-    /// Bytes of a held body.
+    /// Bytes of a held body, as the client sent it.
     pub(super) held: u64,
     pub(super) framing: Body,
     pub(super) upstream: usize,
@@ -51,6 +51,7 @@ pub(super) async fn run(
     ctx: &RequestContext,
 ) -> Result<Answered, Denial> {
     let pool = &local.pools[asked.upstream];
+    pool.upstream().admit(core.now().monotonic_ms)?;
     let mut incoming = body;
     let once_more = asked.idempotent && (incoming.is_none() || asked.framing == Body::Empty);
     let mut retried = false;
@@ -180,6 +181,9 @@ impl Relay {
                 continue;
             }
             self.status = status;
+            if let Some(upload) = &self.upload {
+                upload.answered();
+            }
             if self.local.policy.replaces(ctx, status) {
                 return Ok(Found::Replaced);
             }

@@ -71,6 +71,11 @@ impl Upload {
         self.sent || self.broken
     }
 
+    /// Notes the head of the answer.
+    pub(super) fn answered(&self) {
+        self.local.pools[self.upstream].upstream().answered();
+    }
+
     /// The upstream's own timeouts.
     pub(super) fn timeouts(&self) -> &Upstream {
         &self.local.settings.upstreams[self.upstream]

@@ -76,6 +76,7 @@ impl Call {
         let rules = validate::Config {
             query: Some(validate::Query { names: Some(names), ..validate::Query::default() }),
             body: (endpoint.method != "GET").then(|| endpoint.takes.rules()),
+            ..validate::Config::default()
         };
         rules
             .judge_head(&head(endpoint, sent, &fields(sent)))

@@ -215,6 +215,10 @@ impl Replies {
 
 fn fill(template: &Template, refusal: &Refusal, request_id: &str) -> Option<Vec<u8>> {
     template.body(|name, out| {
+        if matches!(name, "errors" | "fastapi_errors") {
+            out.push_str(&Value::from(refusal.more.errors.clone()).to_string());
+            return;
+        }
         let value: Cow<'_, str> = match name {
             "detail" => refusal.detail.as_ref().into(),
             "code" => refusal.code.into(),

@@ -126,7 +126,7 @@ impl Takes {
     pub fn rules(&self) -> validate::Body {
         let fields = self.shapes().flat_map(|shape| shape.fields);
         let object = validate::Object {
-            fields: Some(fields.map(|field| (field.name.into(), field.kind.gate_s())).collect()),
+            fields: Some(validate::Fields::closed(fields.map(|field| (field.name, field.kind.gate_s())))),
             max_depth: 4,
             max_fields: 64,
         };
@@ -135,6 +135,7 @@ impl Takes {
             types: vec!["application/json".into()],
             json: Some(object),
             public_urls: Vec::new(),
+            form: false,
         }
     }
 
@@ -382,7 +383,8 @@ mod tests {
 
     #[test]
     fn the_reader_of_the_gate_knows_the_members_and_their_types() {
-        let config = validate::Config { query: None, body: Some(Takes::One(&SHAPE).rules()) };
+        let config =
+            validate::Config { body: Some(Takes::One(&SHAPE).rules()), ..validate::Config::default() };
         let said = |body: &str| config.judge_body(body.as_bytes()).err().map(|found| found.to_string());
         assert_eq!(said(r#"{"word":"abc","count":1,"sure":true,"list":[]}"#), None);
         assert_eq!(said(r#"{"word":"abc","word":"abd"}"#).unwrap(), "body /word: there more than once");

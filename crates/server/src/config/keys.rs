@@ -56,6 +56,10 @@ pub enum Kind {
     Template,
     /// Names and values.
     Fields,
+    /// Names of fields, and for each a type or a table.
+    Rules,
+    /// Any number.
+    Number,
 }
 
 /// What stands when nobody says anything.
@@ -89,6 +93,10 @@ const fn key(path: &'static str, kind: Kind, default: Fallback, doc: &'static st
 pub const MODES: &[&str] = &["enforce", "observe"];
 /// What limits of every route are for one route.
 pub const GENERAL: &[&str] = &["count", "show", "off"];
+/// What happens to fields of a body that are not named.
+pub const UNKNOWN_FIELDS: &[&str] = &["refuse", "pass"];
+/// Whether requests are inspected for attacks.
+pub const PATTERNS: &[&str] = &["off", "observe", "enforce"];
 pub const LEVELS: &[&str] = &["error", "warn", "info", "debug", "trace"];
 
 /// The keys of this version.
@@ -119,6 +127,8 @@ pub const KEYS: &[Key] = &[
     key("upstreams.*.response_timeout", K::Duration, D::Text("60s"), "To the first byte of the answer; then 504"),
     key("upstreams.*.idle_timeout", K::Duration, D::Text("60s"), "Between two pieces of the answer"),
     key("upstreams.*.pass_credentials", K::Bool, D::Bool(false), "Whether the application still sees the client's credentials"),
+    key("upstreams.*.breaker.failures", K::Integer(1, 1000), D::Integer(5), "Failures in a row (no connection, no answer in time, no HTTP) after which it is left alone: 503 with Retry-After. `breaker` alone, `{}`, takes the defaults; without it an upstream is always asked"),
+    key("upstreams.*.breaker.open", K::Duration, D::Text("10s"), "How long, until one request passes as a probe"),
 
     key("log.format", K::Choice(&["text", "json"]), D::Computed("text in development, json in production"), "How a line looks"),
     key("log.file", K::Path, D::None, "A file beside stderr"),
@@ -208,6 +218,10 @@ pub const KEYS: &[Key] = &[
     key("egress.clients", K::Networks, D::List(&["127.0.0.0/8", "::1"]), "Who may call through it: addresses and prefixes"),
     key("egress.hosts", K::Words, D::List(&[]), "The only hosts that may be called, written as in `outbound.allow`; none for all that `[outbound]` lets pass"),
     key("egress.mode", K::Choice(MODES), D::Text("enforce"), "`observe` lets calls to other hosts than these pass and logs them; what `[outbound]` refuses is always refused"),
+    key("patterns.mode", K::Choice(PATTERNS), D::Text("off"), "Whether paths, queries and held bodies are inspected for attacks: `observe` logs what is found, `enforce` refuses it with 403; routes may say otherwise"),
+    key("patterns.score", K::Integer(1, 100), D::Integer(5), "The sum of weights at which a request is refused; a strong rule has 5"),
+    key("patterns.without", K::Words, D::List(&[]), "Rules that are not applied"),
+    key("patterns.words", K::Words, D::List(&[]), "Texts that nobody may send, in any letter case: rule `listed-text`"),
 
     key("limiter.enabled", K::Bool, D::Bool(true), "`false`: no limit is in force but that of wrong credentials"),
 
@@ -225,13 +239,27 @@ pub const KEYS: &[Key] = &[
     key("routes[].query.names", K::Words, D::Computed("any"), "The parameters that a query of this route may have; an empty list for none"),
     key("routes[].query.max_count", K::Integer(1, 10_000), D::Computed("`query.max_count`"), "Most parameters"),
     key("routes[].query.max_length", K::Size, D::Computed("`query.max_length`"), "Longest name or value of a parameter, decoded"),
-    key("routes[].body.max", K::Size, D::Computed("`server.caps.body`; 64 KiB where `fields`, `max_depth`, `max_fields`, `public_urls` or `hold` stands"), "Largest request body"),
+    key("routes[].body.max", K::Size, D::Computed("`server.caps.body`; 64 KiB where a body is judged"), "Largest request body"),
     key("routes[].body.content_types", K::Words, D::Computed("any"), "Media types that a body may have; others are answered 415"),
-    key("routes[].body.fields", K::Fields, D::Computed("any"), "A body is a JSON object with these fields and no other: `string`, `number`, `boolean` or `any`; 422 for what is not"),
+    key("routes[].body.fields", K::Rules, D::Computed("any"), "A body is a JSON object with these fields and no other: `string`, `number`, `integer`, `boolean`, `array`, `object`, `any`, or a table; 422 for what is not"),
+    key("routes[].body.fields.*.type", K::Text, D::Computed("by what else is asked"), "Its type"),
+    key("routes[].body.fields.*.required", K::Bool, D::Bool(false), "Whether it must be there, and not null"),
+    key("routes[].body.fields.*.min_length", K::Integer(0, 65_536), D::Integer(0), "Fewest characters of a string"),
+    key("routes[].body.fields.*.max_length", K::Integer(0, 65_536), D::Computed("any"), "Most characters of a string"),
+    key("routes[].body.fields.*.pattern", K::Text, D::None, "A regular expression that must match somewhere in a string, or from end to end with `^` and `$`; matched in linear time"),
+    key("routes[].body.fields.*.forbid", K::Words, D::List(&[]), "What must not stand in a string, in any letter case"),
+    key("routes[].body.fields.*.message", K::Text, D::Computed("holds what is forbidden"), "What is said where it does"),
+    key("routes[].body.fields.*.min", K::Number, D::None, "Least number"),
+    key("routes[].body.fields.*.max", K::Number, D::None, "Greatest number"),
+    key("routes[].body.fields.*.sanitize", K::Choice(&["trim", "text", "filename"]), D::None, "How a string is cleaned before it is judged and goes on: `trim` takes off blanks; `text` is for what is shown in a page; `filename` for names of files"),
+    key("routes[].body.fields.*.fields", K::Rules, D::Computed("any"), "The fields of an object, as those of the body"),
+    key("routes[].body.fields.*.unknown_fields", K::Choice(UNKNOWN_FIELDS), D::Text("refuse"), "What happens to others of an object that names some"),
+    key("routes[].body.unknown_fields", K::Choice(UNKNOWN_FIELDS), D::Text("refuse"), "What happens to fields that `fields` does not name"),
     key("routes[].body.max_depth", K::Integer(1, 64), D::Computed("8"), "A body is a JSON object with objects and lists in each other to this depth at most"),
     key("routes[].body.max_fields", K::Integer(1, 10_000), D::Computed("100"), "A body is a JSON object, none of its objects with more fields than this"),
-    key("routes[].body.hold", K::Size, D::Computed("`routes[].body.max`, at most 64 KiB"), "Largest body that is held until it was judged as JSON; larger ones are answered 413"),
+    key("routes[].body.hold", K::Size, D::Computed("`routes[].body.max`, at most 64 KiB"), "Largest body that is held until it was judged as JSON, or inspected as a form where `content_types` names only that; larger ones are answered 413"),
     key("routes[].body.public_urls", K::Words, D::List(&[]), "JSON pointers to what must be public URLs in a body, which is a JSON object; `*` for any name or index. What `[outbound]` does not let pass is refused"),
+    key("routes[].patterns", K::Choice(PATTERNS), D::Computed("`patterns.mode`"), "Whether requests of this route are inspected for attacks"),
     key("routes[].websocket.max_message", K::Size, D::None, "Largest message of a client; a larger one closes the WebSocket with 1009. Frames are checked, and nothing is compressed"),
     key("routes[].websocket.idle_timeout", K::Duration, D::None, "Closes a WebSocket on which nothing passed for so long"),
     key("routes[].websocket.connections", K::Integer(1, 10_000_000), D::None, "Open WebSockets of this route"),
@@ -243,7 +271,7 @@ pub const KEYS: &[Key] = &[
     key("routes[].websocket.ping", K::Duration, D::None, "Pings a client that is silent for so long, and closes its WebSocket when it does not answer within the same time"),
 
     key("replies.*.content_type", K::Text, D::Text("application/json"), "Content type of this refusal"),
-    key("replies.*.body", K::Template, D::None, "Body; {limit} {window} {remaining} {reset} {retry_after} {request_id} {detail} {title} {code} {status}"),
+    key("replies.*.body", K::Template, D::None, "Body; {limit} {window} {remaining} {reset} {retry_after} {request_id} {detail} {title} {code} {status}, and {errors} and {fastapi_errors}, the lists of what is wrong with a query or a body"),
     key("replies.*.headers", K::Fields, D::None, "More headers of this refusal"),
     key("replies.*.websocket.message", K::Template, D::None, "A message before a WebSocket is closed with this refusal; placeholders as in `body`"),
     key("replies.*.websocket.close", K::Integer(1000, 4999), D::Computed("the code of the refusal"), "Code of the close frame"),
@@ -275,11 +303,9 @@ pub const KEYS: &[Key] = &[
 pub const LATER: &[&str] = &[
     "admin",
     "cluster",
-    "patterns",
     "auth.tokens.jwks_url",
     "server.tls.acme",
     "limits[].counting",
-    "routes[].patterns",
     "routes[].body.schema",
     "endpoints.console",
     "upstreams.*.tls",

@@ -7,12 +7,14 @@ mod auth;
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use ipnet::IpNet;
 use portcullis_core::quota::{Rate, Scope};
 use portcullis_core::route::Pattern;
 use portcullis_gate::validate;
+use portcullis_gate::validate::patterns::Patterns;
 use portcullis_outbound::{Place, Rules};
 
 use super::origin::Origin;
@@ -57,6 +59,8 @@ pub struct Config {
     pub outbound: Outbound,
     /// The way out for the application; nothing: it calls by itself.
     pub egress: Option<Egress>,
+    /// What every request is inspected for, where routes say nothing else.
+    pub patterns: Option<Arc<Patterns>>,
     /// By denial code, and `upstream-error` for answers of the application that are replaced.
     pub replies: BTreeMap<&'static str, Reply>,
     /// Which answers of the application are replaced, the environment taken into account.
@@ -131,7 +135,18 @@ pub struct Upstream {
     pub response_timeout: Duration,
     pub idle_timeout: Duration,
     pub pass_credentials: bool,
+    /// Nothing: it is asked whatever it does.
+    pub breaker: Option<Breaker>,
     pub origin: Origin,
+}
+
+/// When an upstream is left alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Breaker {
+    /// In a row.
+    pub failures: u32,
+    /// How long, between two probes.
+    pub open: Duration,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -412,7 +427,7 @@ pub struct PolicyTest {
 }
 
 /// What may stand in braces in the body of a reply.
-pub const PLACEHOLDERS: [&str; 10] = [
+pub const PLACEHOLDERS: [&str; 12] = [
     "limit",
     "window",
     "remaining",
@@ -423,6 +438,8 @@ pub const PLACEHOLDERS: [&str; 10] = [
     "title",
     "code",
     "status",
+    "errors",
+    "fastapi_errors",
 ];
 
 /// The reply that stands for answers of the application that are replaced.

@@ -132,7 +132,9 @@ pub fn environment_json(names: &[EnvironmentName]) -> Json {
 fn shown(loaded: &Loaded) -> Vec<Shown> {
     let mut all = Vec::new();
     let kept = loaded.config.accounts.is_some();
-    for key in KEYS.iter().filter(|key| kept || !is_of_accounts(key)) {
+    // A rule is shown as it was written, with its field.
+    let whole = |key: &&Key| !key.path.starts_with("routes[].body.fields.");
+    for key in KEYS.iter().filter(|key| kept || !is_of_accounts(key)).filter(whole) {
         match key.path {
             "headers.*" => headers(loaded, &mut all),
             _ => expand(key, key.path, "", Some(&loaded.tree), &loaded.config, &mut all),
@@ -289,6 +291,10 @@ fn section_schema(section: &str) -> Json {
 
 fn key_schema(key: &Key) -> Json {
     let mut schema = kind_schema(key.kind);
+    if key.path == "routes[].body.fields" {
+        let rule = section_schema("routes[].body.fields.*");
+        schema["additionalProperties"] = json!({ "oneOf": [{ "type": "string" }, rule] });
+    }
     schema["description"] = json!(key.doc);
     if let Some(default) = fallback(&key.default) {
         schema["default"] = default;
@@ -334,5 +340,7 @@ fn kind_schema(kind: Kind) -> Json {
         Kind::PathOrOff => json!({ "type": ["string", "boolean"] }),
         Kind::Limits => json!({ "type": ["string", "array"], "items": { "type": ["string", "object"] } }),
         Kind::Fields => json!({ "type": "object", "additionalProperties": { "type": "string" } }),
+        Kind::Number => json!({ "type": "number" }),
+        Kind::Rules => json!({ "type": "object", "additionalProperties": { "type": ["string", "object"] } }),
     }
 }

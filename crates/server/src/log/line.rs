@@ -272,6 +272,7 @@ fn level_of(event: &SecurityEvent<'_>) -> Level {
         | EventKind::SsrfBlocked
         | EventKind::EgressDenied
         | EventKind::Lockout
+        | EventKind::BreakerOpened
         | EventKind::ConfigChanged => Level::Warn,
     }
 }

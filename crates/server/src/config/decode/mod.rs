@@ -6,9 +6,11 @@ mod accounts;
 mod audit;
 mod cors;
 mod endpoints;
+mod fields;
 mod headers;
 mod limits;
 mod outbound;
+mod patterns;
 mod roles;
 mod routes;
 mod schemes;
@@ -78,12 +80,14 @@ pub(super) fn decode(tree: &Table, context: &Context<'_>) -> Config {
     };
     let endpoints = endpoints::endpoints(&root, kept);
     let query = validate::general(&root);
+    let patterns = patterns::general(&root);
     let defaults = routes::Defaults {
         roles: &roles,
         limiter,
         upstream: default_upstream,
         body_max: server.caps.body,
         query: query.as_ref(),
+        patterns: &patterns,
     };
     let routes = routes::routes(&root, &auth, &upstreams, &defaults, &endpoints);
     let tests = routes::tests(&root, &routes);
@@ -110,6 +114,7 @@ pub(super) fn decode(tree: &Table, context: &Context<'_>) -> Config {
         query,
         outbound: outbound::outbound(&root),
         egress,
+        patterns: patterns.default,
         replies: headers::replies(&root),
         replace_errors,
         endpoints,

@@ -12,7 +12,7 @@ use super::super::model::{
 use super::super::problem::{Problem, nearest};
 use super::super::tree::Node;
 use super::super::value::{self, Complaint};
-use super::{Reader, headers, limits, schemes, validate, websocket};
+use super::{Reader, headers, limits, patterns, schemes, validate, websocket};
 
 const METHODS: [&str; 10] =
     ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "CONNECT", "TRACE", "WS"];
@@ -29,6 +29,7 @@ pub(super) struct Defaults<'a> {
     /// Bytes.
     pub body_max: u64,
     pub query: Option<&'a Query>,
+    pub patterns: &'a patterns::General,
 }
 
 pub(super) fn routes(

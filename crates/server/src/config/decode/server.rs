@@ -7,7 +7,7 @@ use ipnet::IpNet;
 
 use super::super::keys::LEVELS;
 use super::super::model::{
-    Caps, Environment, ListenAddress, Listener, Log, LogFormat, LogLevel, Server, Tls, Upstream,
+    Breaker, Caps, Environment, ListenAddress, Listener, Log, LogFormat, LogLevel, Server, Tls, Upstream,
     UpstreamAddress,
 };
 use super::super::origin::{Origin, TextKind};
@@ -340,8 +340,16 @@ fn upstream(name: &str, addresses: Vec<UpstreamAddress>, reader: &Reader<'_>) ->
         response_timeout: reader.duration("response_timeout"),
         idle_timeout: reader.duration("idle_timeout"),
         pass_credentials: reader.boolean("pass_credentials"),
+        breaker: breaker(reader),
         origin: reader.origin.clone(),
     }
+}
+
+fn breaker(reader: &Reader<'_>) -> Option<Breaker> {
+    reader.node("breaker")?;
+    let section = reader.section("breaker");
+    let failures = section.integer("failures").and_then(|count| u32::try_from(count).ok());
+    Some(Breaker { failures: failures.unwrap_or(1), open: section.duration("open") })
 }
 
 fn upstream_address(node: &Node, reader: &Reader<'_>) -> Result<UpstreamAddress, Complaint> {

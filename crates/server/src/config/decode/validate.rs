@@ -1,17 +1,17 @@
 //! What queries and bodies may be.
 
-use portcullis_gate::validate::{
-    Body, Config, Held, Kind, NotAPointer, Object, Query, UnknownKind, UrlPointer,
-};
+use portcullis_gate::validate::{Body, Config, Held, NotAPointer, Object, Query, UrlPointer};
 
-use super::super::problem::nearest;
 use super::super::tree::Node;
 use super::super::value::{self, Complaint};
-use super::Reader;
 use super::routes::Defaults;
+use super::{Reader, fields};
 
 /// The keys that make a body one that is judged as JSON.
-const JUDGED: [&str; 5] = ["fields", "max_depth", "max_fields", "hold", "public_urls"];
+const JUDGED: [&str; 6] = ["fields", "unknown_fields", "max_depth", "max_fields", "hold", "public_urls"];
+
+/// What a page sends.
+const FORM: &str = "application/x-www-form-urlencoded";
 
 /// `[query]`: what every query may be; nothing where none is checked.
 pub(super) fn general(root: &Reader<'_>) -> Option<Query> {
@@ -31,7 +31,8 @@ pub(super) fn of_route(route: &Reader<'_>, defaults: &Defaults<'_>) -> (Config, 
     let section = route.section("body");
     let max = if section.node("max").is_some() { section.size("max") } else { defaults.body_max };
     let (body, max) = body(&section, max);
-    (Config { query, body }, max)
+    let patterns = defaults.patterns.of_route(route);
+    (Config { query, body, patterns }, max)
 }
 
 fn query(section: &Reader<'_>, general: &Query) -> Query {
@@ -62,50 +63,26 @@ fn body(section: &Reader<'_>, max: u64) -> (Option<Body>, u64) {
         section.complain("max", node, complaint);
     }
     let held = Held::new(max).map_or(hold, |max| max.min(hold));
+    let form = !types.is_empty()
+        && types.iter().all(|it| **it == *FORM)
+        && JUDGED.iter().all(|name| *name == "hold" || section.node(name).is_none());
+    if form {
+        return (Some(Body { held, types, json: None, form, ..Body::default() }), held.bytes() as u64);
+    }
     let defaults = Object::default();
     let json = Object {
-        fields: section.node("fields").is_some().then(|| fields(section)),
+        fields: fields::fields(section),
         max_depth: section.integer("max_depth").unwrap_or(defaults.max_depth),
         max_fields: section.integer("max_fields").unwrap_or(defaults.max_fields),
     };
     let public_urls = section.list("public_urls", pointer);
-    (Some(Body { held, types, json: Some(json), public_urls }), held.bytes() as u64)
+    (Some(Body { held, types, json: Some(json), form, public_urls }), held.bytes() as u64)
 }
 
 fn pointer(node: &Node) -> Result<UrlPointer, Complaint> {
     let text = value::text(node)?;
     text.parse().map_err(|error: NotAPointer| {
         Complaint::new(format!("`{text}` is no pointer: {error}"), "\"/url\", or \"/hooks/*/url\"")
-    })
-}
-
-/// Names and types, in the order of their names.
-fn fields(section: &Reader<'_>) -> Vec<(Box<str>, Kind)> {
-    let Some(node) = section.node("fields") else { return Vec::new() };
-    let Some(table) = node.as_table() else {
-        let complaint = Complaint::new(
-            format!("{} stands where fields and their types are expected", node.kind()),
-            "{ force_update = \"boolean\" }",
-        );
-        section.complain("fields", node, complaint);
-        return Vec::new();
-    };
-    let mut fields = Vec::new();
-    for (name, node) in table {
-        match kind(node) {
-            Ok(kind) => fields.push((name.as_str().into(), kind)),
-            Err(complaint) => section.complain(&format!("fields.{name}"), node, complaint),
-        }
-    }
-    fields
-}
-
-fn kind(node: &Node) -> Result<Kind, Complaint> {
-    let word = value::text(node)?;
-    word.parse().map_err(|error: UnknownKind| {
-        let near = nearest(word, Kind::ALL.iter().map(|(name, _)| *name));
-        let mend = near.map_or_else(|| error.to_string(), |near| format!("did you mean `{near}`?"));
-        Complaint::new(format!("`{word}` is not a type"), mend)
     })
 }
 

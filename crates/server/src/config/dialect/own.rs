@@ -63,7 +63,7 @@ fn leaf(value: &str, pattern: &str, name: &str, origin: &Origin) -> Node {
             Node::text(format!("env:{name}"), origin.clone())
         }
         // Tables have no plain form: they are written as in the file.
-        None | Some(Kind::Header | Kind::Limits | Kind::Fields | Kind::Listen)
+        None | Some(Kind::Header | Kind::Limits | Kind::Fields | Kind::Rules | Kind::Listen)
             if value.trim_start().starts_with(['[', '{']) || value == "false" =>
         {
             parse_value(value.trim(), origin).unwrap_or_else(|| Node::text(value, origin.clone()))

@@ -1,7 +1,11 @@
 //! What queries, bodies and messages may be: from the file to the rules of the gate.
 
-use portcullis_gate::validate::{Held, Kind, Object, Query};
+use std::time::Duration;
 
+use portcullis_gate::validate::patterns::{Patterns, Rule as PatternRule, Rules};
+use portcullis_gate::validate::{Bound, Cleaning, Fields, Forbidden, Form, Held, Kind, Object, Query, Rule};
+
+use super::super::model::Breaker;
 use super::broken::all_are_refused;
 use super::{Case, SMALL};
 
@@ -55,7 +59,7 @@ fn what_is_judged_is_held_and_what_is_held_is_small() {
         body("fields = { a = \"boolean\", b = \"any\" }, content_types = \"Application/JSON\"");
     assert_eq!((rules.held, max), (Held::MOST, 65_536));
     assert_eq!(*rules.types[0], *"application/json");
-    let fields = Some(vec![("a".into(), Kind::Boolean), ("b".into(), Kind::Any)]);
+    let fields = Some(Fields::closed([("a", Kind::Boolean), ("b", Kind::Any)]));
     assert_eq!(rules.json, Some(Object { fields, ..Object::default() }));
 
     let (rules, max) = body("max = \"1 KiB\", max_depth = 2, max_fields = 3");
@@ -71,11 +75,72 @@ fn what_is_judged_is_held_and_what_is_held_is_small() {
 }
 
 #[test]
+fn a_field_can_be_judged_by_more_than_its_type() {
+    let config = Case::config(&format!(
+        "{SMALL}[[routes]]\nmatch = \"/a\"\n\
+         [routes.body]\nunknown_fields = \"pass\"\n\
+         [routes.body.fields]\nplain = \"array\"\n\
+         [routes.body.fields.prompt]\nrequired = true\nmin_length = 1\nmax_length = 500\n\
+         pattern = \"^[a-z]+$\"\nforbid = [\"<Script\"]\nmessage = \"no\"\nsanitize = \"trim\"\n\
+         [routes.body.fields.share]\nmin = -0.5\nmax = 1\n\
+         [routes.body.fields.size]\ntype = \"integer\"\nmin = 1\n\
+         [routes.body.fields.owner.fields]\nid = {{ type = \"integer\", required = true }}\n"
+    ))
+    .load()
+    .config;
+    let object = config.routes[0].validate.body.as_ref().unwrap().json.clone().unwrap();
+    let prompt = Rule {
+        kind: Kind::String,
+        required: true,
+        min_length: 1,
+        max_length: Some(500),
+        pattern: Some(Form::new("^[a-z]+$").unwrap()),
+        forbidden: Some(Forbidden::new(["<script"], "no")),
+        cleaning: Some(Cleaning::Trim),
+        ..Rule::default()
+    };
+    let id = Rule { required: true, ..Rule::from(Kind::Integer) };
+    let owner = Rule { fields: Some(Fields::closed([("id", id)])), ..Rule::from(Kind::Object) };
+    let fields = Fields::closed([
+        ("owner", owner),
+        ("plain", Rule::from(Kind::Array)),
+        ("prompt", prompt),
+        ("share", Rule { min: Bound::new(-0.5), max: Some(1.into()), ..Rule::from(Kind::Number) }),
+        ("size", Rule { min: Some(1.into()), ..Rule::from(Kind::Integer) }),
+    ]);
+    assert_eq!(object, Object { fields: Some(Fields { open: true, ..fields }), ..Object::default() });
+}
+
+#[test]
+fn what_requests_are_inspected_for_is_said_for_all_and_for_one() {
+    let config = Case::config(&format!(
+        "{SMALL}[patterns]\nmode = \"observe\"\nscore = 7\nwithout = [\"sql-hint\"]\nwords = [\"<Script\"]\n\
+         [[routes]]\nmatch = \"/a\"\n\
+         [[routes]]\nmatch = \"/b\"\npatterns = \"enforce\"\n\
+         [[routes]]\nmatch = \"/c\"\npatterns = \"off\"\n\
+         [[routes]]\nmatch = \"/d\"\nbody = {{ content_types = [\"application/x-www-form-urlencoded\"], hold = 100 }}\n"
+    ))
+    .load()
+    .config;
+    let mut without = Rules::default();
+    without.add(PatternRule::SqlHint);
+    let observe = Patterns { enforce: false, threshold: 7, without, words: vec!["<script".into()] };
+    let of = |at: usize| config.routes[at].validate.patterns.as_deref().cloned();
+    assert_eq!(config.patterns.as_deref(), Some(&observe));
+    assert_eq!(of(0).as_ref(), Some(&observe));
+    assert_eq!(of(1), Some(Patterns { enforce: true, ..observe }));
+    assert_eq!(of(2), None);
+    let form = config.routes[3].validate.body.as_ref().unwrap();
+    assert_eq!((form.form, form.json.as_ref(), form.held.bytes()), (true, None, 100));
+    assert_eq!(Case::config(SMALL).load().config.patterns, None);
+}
+
+#[test]
 fn kalshiwhale_judges_what_its_guide_asks_for() {
     let config = Case::profile("kalshiwhale").load().config;
     assert_eq!(config.query, Some(Query::default()));
     let refresh = config.routes.iter().find(|route| route.pattern.text == "POST /api/refresh").unwrap();
-    let fields = Some(vec![("force_update".into(), Kind::Boolean)]);
+    let fields = Some(Fields::closed([("force_update", Kind::Boolean)]));
     assert_eq!(refresh.validate.body.as_ref().unwrap().json.as_ref().unwrap().fields, fields);
     let socket = config.routes.iter().find(|route| route.pattern.text == "WS /ws").unwrap();
     assert_eq!(socket.websocket.max_message, Some(1024));
@@ -85,6 +150,14 @@ fn kalshiwhale_judges_what_its_guide_asks_for() {
 #[test]
 fn wrong_rules_are_refused_where_they_stand() {
     all_are_refused(&[
+        ("[patterns]\nmode = \"on\"\n", 3, "`on` is not one of the words", "observe"),
+        (
+            "[patterns]\nwithout = [\"sql-unoin\"]\n",
+            3,
+            "`sql-unoin` is not a rule",
+            "did you mean `sql-union`?",
+        ),
+        ("[patterns]\nwords = [\"\"]\n", 3, "an empty text", "take it away"),
         ("[query]\nchek = true\n", 3, "`chek`", "did you mean `check`?"),
         ("[query]\nmax_count = 0\n", 3, "0 is out of range", "from 1"),
         ("[[routes]]\nmatch = \"/a\"\nquery = { names = [\"\"] }\n", 4, "an empty name", "name a parameter"),
@@ -99,6 +172,54 @@ fn wrong_rules_are_refused_where_they_stand() {
             4,
             "fields and their types",
             "force_update",
+        ),
+        (
+            "[[routes]]\nmatch = \"/a\"\nbody = { fields = { a = { typ = \"string\" } } }\n",
+            4,
+            "`typ` is not a key of `routes[0].body.fields.a`",
+            "did you mean `type`?",
+        ),
+        (
+            "[[routes]]\nmatch = \"/a\"\nbody = { fields = { a = { pattern = \"(?=a)\" } } }\n",
+            4,
+            "look-around",
+            "no look-around",
+        ),
+        (
+            "[[routes]]\nmatch = \"/a\"\nbody = { fields = { a = { type = \"number\", max_length = 1 } } }\n",
+            4,
+            "`max_length` is for a string",
+            "type = \"string\"",
+        ),
+        (
+            "[[routes]]\nmatch = \"/a\"\nbody = { fields = { a = { min_length = 2, max_length = 1 } } }\n",
+            4,
+            "both as great and as small",
+            "exchange",
+        ),
+        (
+            "[[routes]]\nmatch = \"/a\"\nbody = { fields = { a = { sanitize = \"tirm\" } } }\n",
+            4,
+            "`tirm` is not a way to clean",
+            "did you mean `trim`?",
+        ),
+        (
+            "[[routes]]\nmatch = \"/a\"\nbody = { fields = { a = { fields = { b = \"boole\" } } } }\n",
+            4,
+            "`routes[0].body.fields.a.fields.b`: `boole` is not a type",
+            "boolean",
+        ),
+        (
+            "[[routes]]\nmatch = \"/a\"\nbody = { fields = { a = { message = \"no\" } } }\n",
+            4,
+            "`message` says why",
+            "forbid",
+        ),
+        (
+            "[[routes]]\nmatch = \"/a\"\nbody = { fields = { a = { min = \"1\" } } }\n",
+            4,
+            "where a number is expected",
+            "without quotes",
         ),
         ("[[routes]]\nmatch = \"/a\"\nbody = { hold = \"1 MiB\" }\n", 4, "more than one request", "64 KiB"),
         (
@@ -121,4 +242,18 @@ fn wrong_rules_are_refused_where_they_stand() {
         ),
         ("[[routes]]\nmatch = \"WS /a\"\nwebsocket = { max_message = 0 }\n", 4, "a size of 0", "at least 1"),
     ]);
+}
+
+#[test]
+fn an_upstream_has_a_breaker_where_it_is_asked_for() {
+    let of = |line: &str| {
+        let upstream = format!(
+            "upstream = \"app\"\n[auth]\ndefault = \"none\"\n[upstreams.app]\nurl = \"http://127.0.0.1:1\"\n{line}\n"
+        );
+        Case::config(&upstream).load().config.upstreams[0].breaker
+    };
+    let breaker = |failures, seconds| Some(Breaker { failures, open: Duration::from_secs(seconds) });
+    assert_eq!(of(""), None);
+    assert_eq!(of("breaker = {}"), breaker(5, 10));
+    assert_eq!(of("breaker = { failures = 2, open = \"3s\" }"), breaker(2, 3));
 }
