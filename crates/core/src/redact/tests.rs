@@ -375,3 +375,16 @@ proptest! {
             once.matches("REDACTED]").count() + once.matches("[redacted]").count());
     }
 }
+
+/// A secret of TOTP is 32 characters of base32 (RFC 4648 section 6): one in a hundred has a digit or none.
+#[test]
+fn a_secret_in_base32_without_a_digit_is_one() {
+    for secret in ["QWERTZUIOPASDFGHJKLYXCVBNMQWERTZ", "QWERTZUIOPASDFGHJKL2YXCVBNMQWERT"] {
+        let mut out = String::new();
+        text(&format!("the code of {secret} is wrong"), &mut out);
+        assert_eq!(out, "the code of [TOKEN_REDACTED] is wrong");
+    }
+    let mut out = String::new();
+    text("MAXIMUM_NUMBER_OF_CONNECTIONS_PER_ADDRESS is a constant", &mut out);
+    assert!(out.starts_with("MAXIMUM_NUMBER"), "{out}");
+}

@@ -144,6 +144,10 @@ impl Shape {
             return true;
         }
         if self.characters >= LONG {
+            // No word is so long in capitals; base32, as secrets of TOTP are written, has few digits and may have none.
+            if !self.small && self.signs == 0 {
+                return true;
+            }
             // Names made of many short parts (dates, targets, versions) must change more often.
             let every = match (self.signs * 6 > self.characters, self.digit) {
                 (true, _) => 4,
