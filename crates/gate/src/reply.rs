@@ -5,6 +5,7 @@ mod template;
 use std::borrow::Cow;
 
 use portcullis_core::Denial;
+use portcullis_core::clock::write_rfc3339;
 use portcullis_core::identity::Scheme;
 use portcullis_core::quota::Verdict;
 
@@ -83,6 +84,7 @@ impl Values<'_> {
             Slot::Code => out.push_str(self.code),
             Slot::Status => number(out, u64::from(self.status)),
             Slot::Errors => out.push_str(&self.invalid().map_or("[]".to_owned(), Invalid::to_json)),
+            Slot::Timestamp => write_rfc3339(out, self.ctx.now.unix_ms),
             Slot::FastapiErrors => out.push_str(&self.invalid().map_or("[]".to_owned(), Invalid::to_fastapi)),
         }
     }

@@ -1,6 +1,8 @@
 //! T-LOG: what stands in the log, and what never does.
 
-use portcullis_tests::{Connection, Gateway, Launch, Request, Upstream, shell, until};
+use portcullis_tests::{Answer, Connection, Gateway, Launch, Request, Upstream, shell, until};
+
+use serde_json::json;
 
 use super::{KEY, ORDERS, guarded, orders, orders_with};
 
@@ -15,6 +17,32 @@ fn line_with_agent(gateway: &Gateway, mark: &str, planted: &str) -> String {
     let request = Request::get(&path).header("User-Agent", &format!("{mark} {planted} end"));
     assert_eq!(request.send_to(gateway.address()).status, 200);
     gateway.wait_for_log(&["access", mark])
+}
+
+/// The text of an error that nobody expected names files, addresses, passwords. In production it stays inside.
+#[test]
+fn t_log_10_an_unexpected_error_of_the_service_loses_its_text_and_keeps_its_id() {
+    let leak = r#"{"error":{"type":"OperationalError","message":"connect to postgresql://trader:s3cret@10.0.0.5 failed"}}"#;
+    let upstream = Upstream::start(move |_| Answer::json("500 Internal Server Error", leak));
+    let ask = |gateway: &Gateway| orders_with(KEY).send_to(gateway.address());
+    let gateway = guarded(&upstream)
+        .env("ENVIRONMENT", "production")
+        .env("PORTCULLIS_SERVER__LISTEN", "127.0.0.1:0")
+        .start();
+    let answer = ask(&gateway);
+    assert_eq!((answer.status, answer.field("content-type")), (500, Some("application/json")));
+    let error = &answer.json()["error"];
+    assert_eq!(
+        (&error["type"], &error["message"]),
+        (&json!("InternalServerError"), &json!("An internal error occurred"))
+    );
+    assert_eq!(error["request_id"].as_str(), answer.field("x-request-id"));
+    let timestamp = error["timestamp"].as_str().unwrap();
+    assert!(timestamp.len() == 24 && timestamp.starts_with("20") && timestamp.ends_with('Z'), "{timestamp}");
+    assert!(!answer.text().contains("s3cret") && !answer.text().contains("10.0.0.5"), "{}", answer.text());
+    assert!(!gateway.log().contains("s3cret"), "{}", gateway.log());
+    // Who develops the service wants to see it.
+    assert_eq!(ask(&guarded(&upstream).start()).text(), leak);
 }
 
 #[test]

@@ -60,10 +60,11 @@ pub(super) enum Slot {
     Errors,
     /// The same as FastAPI lists it.
     FastapiErrors,
+    Timestamp,
 }
 
 impl Slot {
-    const ALL: [(&'static str, Slot); 12] = [
+    const ALL: [(&'static str, Slot); 13] = [
         ("limit", Slot::Limit),
         ("window", Slot::Window),
         ("remaining", Slot::Remaining),
@@ -76,6 +77,7 @@ impl Slot {
         ("status", Slot::Status),
         ("errors", Slot::Errors),
         ("fastapi_errors", Slot::FastapiErrors),
+        ("timestamp", Slot::Timestamp),
     ];
 
     fn name(self) -> &'static str {

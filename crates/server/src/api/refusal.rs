@@ -225,6 +225,7 @@ fn fill(template: &Template, refusal: &Refusal, request_id: &str) -> Option<Vec<
             "status" => refusal.status.to_string().into(),
             "title" => reason_phrase(refusal.status).into(),
             "request_id" => request_id.into(),
+            "timestamp" => format!("{:.3}", jiff::Timestamp::now()).into(),
             "retry_after" => refusal.more.retry_after_s.unwrap_or(0).to_string().into(),
             // What only a limit has.
             _ => "0".into(),

@@ -427,7 +427,7 @@ pub struct PolicyTest {
 }
 
 /// What may stand in braces in the body of a reply.
-pub const PLACEHOLDERS: [&str; 12] = [
+pub const PLACEHOLDERS: [&str; 13] = [
     "limit",
     "window",
     "remaining",
@@ -440,6 +440,7 @@ pub const PLACEHOLDERS: [&str; 12] = [
     "status",
     "errors",
     "fastapi_errors",
+    "timestamp",
 ];
 
 /// The reply that stands for answers of the application that are replaced.

@@ -2,10 +2,11 @@
 
 use std::fmt::Write as _;
 
+use portcullis_core::clock::write_rfc3339;
 use portcullis_core::event::{AccessRecord, EventKind, SecurityEvent, Subject};
 use portcullis_core::redact;
 
-use super::{Format, Level, time};
+use super::{Format, Level};
 
 /// The longest text of a client that is written, in bytes.
 const LONGEST: usize = 1024;
@@ -39,7 +40,7 @@ impl<'a> Line<'a> {
     pub(super) fn process(&mut self, level: Level, unix_ms: u64, message: &str) {
         match self.format {
             Format::Text => {
-                time::write(self.out, unix_ms);
+                write_rfc3339(self.out, unix_ms);
                 let _ = write!(self.out, " {:<5} ", short(level));
                 self.redact(|out| redact::text(message, out), usize::MAX);
                 // A message of several lines (an error of the configuration) stays readable.
@@ -64,7 +65,7 @@ impl<'a> Line<'a> {
         let subject = &record.subject;
         match self.format {
             Format::Text => {
-                time::write(self.out, record.unix_ms);
+                write_rfc3339(self.out, record.unix_ms);
                 self.out.push_str(" INFO  access ");
                 self.client(subject);
                 self.request(subject);
@@ -116,7 +117,7 @@ impl<'a> Line<'a> {
         let subject = &event.subject;
         match self.format {
             Format::Text => {
-                time::write(self.out, event.unix_ms);
+                write_rfc3339(self.out, event.unix_ms);
                 let _ = write!(self.out, " {:<5} {} ", short(level), event.kind.name());
                 if event.status != 0 {
                     let _ = write!(self.out, "{} ", event.status);
@@ -208,7 +209,7 @@ impl<'a> Line<'a> {
 
     fn begin(&mut self, level: Level, unix_ms: u64, event: &str) {
         self.out.push_str(r#"{"timestamp":""#);
-        time::write(self.out, unix_ms);
+        write_rfc3339(self.out, unix_ms);
         let _ = write!(self.out, r#"","level":"{}","event":"{event}""#, level.name());
     }
 

@@ -4,7 +4,6 @@
 mod file;
 mod line;
 mod recorder;
-mod time;
 mod writer;
 
 use std::io;
