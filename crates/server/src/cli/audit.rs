@@ -235,7 +235,8 @@ fn verify(store: &Arc<dyn Store>, expect: Option<Mark>, json: bool) -> Result<()
                     String::new()
                 };
                 super::print(&format!(
-                    "{records} records, none changed, missing, moved or put in{removed}\nmark: {head}\n"
+                    "{records} {}, none changed, missing, moved or put in{removed}\nmark: {head}\n",
+                    if records == 1 { "record" } else { "records" }
                 ));
             }
             Ok(())

@@ -141,6 +141,13 @@ fn introduction(people: &People, token: &str, listen: &str, config: &Path) -> St
         "what the gateway would do with a request, and why",
         &format!("portcullis explain --config {} POST /live/ingest", config.display()),
     );
+    show(
+        "what was recorded of all this, and whether anybody has changed it since",
+        &format!(
+            "portcullis audit list --limit 10 --config {0}\nportcullis audit verify --config {0}",
+            config.display()
+        ),
+    );
     out.push_str(&format!("Every endpoint of the gateway itself: {base}/portcullis/docs\n\n"));
     out.push_str("End it with Ctrl-C.\n\n");
     out
