@@ -28,7 +28,14 @@ pub(crate) fn authorize(
     asked: Asked<'_>,
     ctx: &mut RequestContext,
 ) -> Result<(), Denial> {
-    let Some(identity) = ctx.identity.clone() else { return Ok(()) };
+    let Some(identity) = ctx.identity.clone() else {
+        // Nobody was asked for (or any key will do, where it is switched off): then nobody has a role either.
+        if route.roles.is_empty() {
+            return Ok(());
+        }
+        ctx.step("authorization", false, || format!("nobody is known; it is for {}", route.roles.join(", ")));
+        return Err(Denial::InsufficientRole);
+    };
     if ctx.ambient && !is_from_here(asked.head, ctx) {
         ctx.step("authorization", false, || "a page of another site may have caused it".to_owned());
         return Err(Denial::CrossSiteRequest);
@@ -165,6 +172,8 @@ mod tests {
         assert_eq!(judge(&premium, Some(identity(Some("free"), None))), Err(Denial::InsufficientRole));
         assert_eq!(judge(&premium, Some(identity(None, None))), Err(Denial::InsufficientRole));
         assert_eq!(judge(&PLAIN, Some(identity(None, None))), Ok(()), "no role is asked for");
+        assert_eq!(judge(&PLAIN, None), Ok(()));
+        assert_eq!(judge(&premium, None), Err(Denial::InsufficientRole), "who is nobody has no role");
     }
 
     #[test]

@@ -86,6 +86,33 @@ fn a_login_that_does_not_come_ends_the_socket() {
     assert_eq!(application.connections(), 0);
 }
 
+/// Nothing that a client says but a login moves the time that it has for one.
+#[test]
+fn a_client_that_never_stops_pinging_has_no_more_time_than_others() {
+    let application = EchoServer::start();
+    let launched = launch(&application.url(), "", "");
+    let text = std::fs::read_to_string(launched.path("portcullis.toml")).unwrap();
+    launched
+        .folder()
+        .write("portcullis.toml", &text.replace("auth_timeout = \"5s\"", "auth_timeout = \"1s\""));
+    let gateway = launched.start();
+    let mut connection = handshake(&gateway, "");
+    assert_eq!(connection.response().status, 101);
+    let mut writing = connection.stream().get_ref().try_clone().unwrap();
+    let pings = b"\x89\x80mask".repeat(5000);
+    let begun = std::time::Instant::now();
+    let pinging = std::thread::spawn(move || {
+        // Until the gateway has enough, or this test.
+        while begun.elapsed() < portcullis_tests::PATIENCE && writing.write_all(&pings).is_ok() {}
+    });
+    let mut rest = Vec::new();
+    // A reset is an end, too: not all that was sent was read.
+    let _ = connection.stream().read_to_end(&mut rest);
+    assert!(begun.elapsed() < portcullis_tests::PATIENCE / 2, "{:?}", begun.elapsed());
+    pinging.join().unwrap();
+    assert_eq!(application.connections(), 0);
+}
+
 fn handshake(gateway: &portcullis_tests::Gateway, fields: &str) -> Connection {
     let mut connection = Connection::open(gateway.address());
     connection.send(format!(

@@ -236,22 +236,43 @@ fn decide_head(
             return answered(ctx, reply, None, facts, false);
         }
     };
-    out.clear();
-    Toward {
-        head,
-        policy: &local.policy,
-        route,
-        identity: permit.identity(),
-        ctx: &ctx,
-        body: request.body,
-        upgrade: request.upgrade,
-        held: permit.holds(&local.policy).is_some(),
-        handshake: None,
-        fallback_host: &local.settings.upstreams[upstream].name,
-    }
-    .write(out, || (core.random(), core.random() as u64));
+    write_toward(core, local, &Asked { head, request, upstream, handshake: None }, &permit, &ctx, out);
     let path = counted_path(route, head);
     Decision::Forward(Box::new(Forward { ctx, permit, upstream, facts, path, entered: None }))
+}
+
+/// What is asked of an upstream.
+pub struct Asked<'a> {
+    pub head: &'a Head<'a>,
+    pub request: &'a RequestHead<'a, 'a>,
+    pub upstream: usize,
+    /// The handshake that the gateway answered itself.
+    pub handshake: Option<&'a Handshake>,
+}
+
+/// Writes the head for the application into `out`.
+pub fn write_toward(
+    core: &Core,
+    local: &Local,
+    asked: &Asked<'_>,
+    permit: &Permit,
+    ctx: &RequestContext,
+    out: &mut Vec<u8>,
+) {
+    out.clear();
+    Toward {
+        head: asked.head,
+        policy: &local.policy,
+        route: permit.route(&local.policy),
+        identity: permit.identity(),
+        ctx,
+        body: asked.request.body,
+        upgrade: asked.request.upgrade,
+        held: permit.holds(&local.policy).is_some(),
+        handshake: asked.handshake,
+        fallback_host: &local.settings.upstreams[asked.upstream].name,
+    }
+    .write(out, || (core.random(), core.random() as u64));
 }
 
 /// The path of an upgrade on a route that counts connections by it, in the one spelling that all its spellings have.

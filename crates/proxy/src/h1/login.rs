@@ -14,15 +14,14 @@ use portcullis_gate::authn::Presented;
 use portcullis_gate::trail::Ending;
 use portcullis_gate::validate::websocket::{CloseFrame, FirstMessage, Found, OwnFrame, Violation};
 use portcullis_gate::{RequestContext, Unproven};
-use portcullis_wire::{Body, Handshake};
+use portcullis_wire::Handshake;
 
 use super::answer;
 use super::connection::{Connection, Then};
-use super::decide::{self, Answered, Facts, Forward};
+use super::decide::{self, Answered, Asked, Facts, Forward};
 use crate::buffers::SMALL;
 use crate::core::Local;
 use crate::sockets::{Opened, Share};
-use crate::toward::Toward;
 
 /// The largest login, in bytes: room for a token with a certificate chain in it, and within one buffer.
 const MOST: u64 = 8 * 1024;
@@ -107,6 +106,11 @@ impl Connection {
     /// Reads frames until the first message is whole. The deadline is that of the login: nothing moves it.
     fn poll_heard(&mut self, cx: &mut Context<'_>, first: &mut FirstMessage) -> Poll<Heard> {
         loop {
+            // Asked before every look, not only when there is nothing to read: a client that never stops pinging
+            // would never be told that its time is over.
+            if self.deadline.poll(cx).is_ready() {
+                return Poll::Ready(Heard::Denied(Denial::LoginTimeout));
+            }
             if !self.inbox.is_empty() {
                 let read = first.read(self.inbox.filled());
                 self.inbox.consume(read.bytes);
@@ -144,7 +148,7 @@ impl Connection {
                 Poll::Ready(_) => return Poll::Ready(Heard::Gone),
                 Poll::Pending => {
                     self.core.buffers.detach(&mut self.inbox);
-                    return self.deadline.poll(cx).map(|()| Heard::Denied(Denial::LoginTimeout));
+                    return Poll::Pending;
                 }
             }
         }
@@ -168,20 +172,8 @@ impl Connection {
             let route = permit.route(&local.policy);
             let shares = Share::after_login(route, permit.identity(), &path);
             let counted = core.shared.open_socket(shares).ok_or(Denial::TooManyConnections)?;
-            out.clear();
-            Toward {
-                head,
-                policy: &local.policy,
-                route,
-                identity: permit.identity(),
-                ctx: &ctx,
-                body: Body::Empty,
-                upgrade: request.upgrade,
-                held: false,
-                handshake: Some(&handshake),
-                fallback_host: &local.settings.upstreams[upstream].name,
-            }
-            .write(out, || (core.random(), core.random() as u64));
+            let asked = Asked { head, request, upstream, handshake: Some(&handshake) };
+            decide::write_toward(&core, local, &asked, &permit, &ctx, out);
             Ok((permit, counted))
         });
         let (permit, counted) = match read {

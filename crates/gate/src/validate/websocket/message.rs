@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use super::{BINARY, Breach, CLOSE, FIN, Header, LONGEST_CONTROL, MASK, Meter, PING, PONG, TEXT, Violation};
+use super::{BINARY, CLOSE, FIN, Header, LONGEST_CONTROL, MASK, Meter, PING, PONG, TEXT, Violation};
 
 /// Reads frames until the first message is whole.
 pub struct FirstMessage {
@@ -175,16 +175,14 @@ impl fmt::Debug for FirstMessage {
     }
 }
 
-impl From<Breach> for Found {
-    fn from(breach: Breach) -> Self {
-        Found::Violation(Violation::Protocol(breach))
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use super::super::CONTINUATION;
+    use super::super::{Breach, CONTINUATION};
     use super::*;
+
+    fn broken(breach: Breach) -> Found {
+        Found::Violation(Violation::Protocol(breach))
+    }
 
     fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
         let mut bytes = OwnFrame::build(0, payload, Some(*b"mask")).into_bytes();
@@ -245,8 +243,8 @@ mod tests {
     fn a_breach_shows_at_the_header() {
         assert_eq!(all(&frame(FIN | TEXT, &[b'x'; 201])[..4], 9), []);
         assert_eq!(all(&frame(FIN | TEXT, &[b'x'; 201])[..8], 9), [Found::Violation(Violation::TooBig)]);
-        assert_eq!(all(b"\x81\x01x", 9), [Breach::Unmasked.into()]);
-        assert_eq!(all(&frame(FIN | CONTINUATION, b"x"), 99), [Breach::Continuation.into()]);
+        assert_eq!(all(b"\x81\x01x", 9), [broken(Breach::Unmasked)]);
+        assert_eq!(all(&frame(FIN | CONTINUATION, b"x"), 99), [broken(Breach::Continuation)]);
         let mut halves = frame(TEXT, &[b'x'; 150]);
         halves.extend(frame(FIN | CONTINUATION, &[b'x'; 51]));
         assert_eq!(all(&halves, 999), [Found::Violation(Violation::TooBig)]);
